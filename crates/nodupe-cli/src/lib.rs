@@ -1,2 +1,50 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+// The one crate that talks to people.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod backends;
+mod embed;
+mod failure;
+mod interrupt;
+mod json;
+mod logging;
+mod path;
+mod progress;
+mod scan;
+mod text;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+
+/// Runs the command with the arguments of the process. Backends are those that are linked into the program.
+///
+/// The exit code is 0 where it did what it was asked for, 1 where it failed or a path that was named could not be read,
+/// 2 for wrong usage and 130 where it was interrupted.
+pub fn run() -> ExitCode {
+    run_with(std::env::args_os())
+}
+
+/// [`run`] with other arguments; the first is the name of the program.
+pub fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // Where even the message cannot be printed there is nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    logging::start(args.verbose);
+    let done = match &args.command {
+        Command::Scan(args) => scan::run(args),
+        Command::Backends(args) => backends::run(args),
+        Command::Embed(args) => embed::run(args),
+    };
+    done.unwrap_or_else(|failure| failure.report())
+}

@@ -1,2 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+pub mod data;
+mod embedding;
+mod identity;
+pub mod reference;
+mod report;
+mod similarity;
+
+pub use embedding::{Agreement, EmbeddingSuite, agreement, agreement_on, embedding};
+pub use report::{Passed, Skipped, Violation, Violations};
+pub use similarity::{SimilaritySuite, similarity};

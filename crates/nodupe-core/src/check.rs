@@ -29,10 +29,7 @@ pub fn check_rows(space: &EmbeddingSpace, rows: EmbeddingsRef<'_>) -> Result<(),
         if space.metric() == Metric::Cosine {
             let length = length(vector);
             if (length - 1.0).abs() > f64::from(UNIT_TOLERANCE) {
-                return Err(IndexError::NotUnit {
-                    row,
-                    length: length as f32,
-                });
+                return Err(IndexError::NotUnit { row, length: length as f32 });
             }
         }
     }
@@ -52,10 +49,7 @@ pub fn check_add(
     mut present: impl FnMut(&ItemId) -> bool,
 ) -> Result<(), IndexError> {
     if ids.len() != rows.len() {
-        return Err(IndexError::LengthMismatch {
-            ids: ids.len(),
-            rows: rows.len(),
-        });
+        return Err(IndexError::LengthMismatch { ids: ids.len(), rows: rows.len() });
     }
     check_rows(space, rows)?;
     let mut seen = HashSet::with_capacity(ids.len());
@@ -75,9 +69,5 @@ pub fn check_add(
 /// # Errors
 /// [`IndexError::InvalidDistance`] for NaN and negative numbers.
 pub fn check_distance(max_distance: f32) -> Result<(), IndexError> {
-    if max_distance >= 0.0 {
-        Ok(())
-    } else {
-        Err(IndexError::InvalidDistance { distance: max_distance })
-    }
+    if max_distance >= 0.0 { Ok(()) } else { Err(IndexError::InvalidDistance { distance: max_distance }) }
 }

@@ -35,26 +35,15 @@ fn sum(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
             sums[lane] += term(f64::from(a[lane]), f64::from(b[lane]));
         }
     }
-    let rest: f64 = a_rest
-        .iter()
-        .zip(b_rest)
-        .map(|(&x, &y)| term(f64::from(x), f64::from(y)))
-        .sum();
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(&x, &y)| term(f64::from(x), f64::from(y))).sum();
     sums.iter().sum::<f64>() + rest
 }
 
 fn differing_bits(a: &[u8], b: &[u8]) -> u32 {
     let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let words = a_words.iter().zip(b_words);
-    let words: u32 = words
-        .map(|(&x, &y)| (u64::from_ne_bytes(x) ^ u64::from_ne_bytes(y)).count_ones())
-        .sum();
-    words
-        + a_rest
-            .iter()
-            .zip(b_rest)
-            .map(|(x, y)| (x ^ y).count_ones())
-            .sum::<u32>()
+    let words: u32 = words.map(|(&x, &y)| (u64::from_ne_bytes(x) ^ u64::from_ne_bytes(y)).count_ones()).sum();
+    words + a_rest.iter().zip(b_rest).map(|(x, y)| (x ^ y).count_ones()).sum::<u32>()
 }
 
 #[cfg(test)]
@@ -66,23 +55,14 @@ mod tests {
         let (a, b) = (Row::F32(&[1.0, 0.0]), Row::F32(&[-0.6, 0.8]));
         assert!((Metric::Cosine.distance(a, b).unwrap() - 1.6).abs() < 1e-6);
         assert!((Metric::SquaredEuclidean.distance(a, b).unwrap() - 3.2).abs() < 1e-6);
-        assert_eq!(
-            Metric::Hamming.distance(Row::Bits(&[0b1010, 255]), Row::Bits(&[0b0110, 0])),
-            Some(10.0)
-        );
+        assert_eq!(Metric::Hamming.distance(Row::Bits(&[0b1010, 255]), Row::Bits(&[0b0110, 0])), Some(10.0));
     }
 
     #[test]
     fn long_rows_are_summed_to_the_end() {
         let (a, b): (Vec<f32>, Vec<f32>) = ((0u8..21).map(f32::from).collect(), vec![0.0; 21]);
-        assert_eq!(
-            Metric::SquaredEuclidean.distance(Row::F32(&a), Row::F32(&b)),
-            Some(2870.0)
-        );
-        assert_eq!(
-            Metric::Hamming.distance(Row::Bits(&[1; 19]), Row::Bits(&[0; 19])),
-            Some(19.0)
-        );
+        assert_eq!(Metric::SquaredEuclidean.distance(Row::F32(&a), Row::F32(&b)), Some(2870.0));
+        assert_eq!(Metric::Hamming.distance(Row::Bits(&[1; 19]), Row::Bits(&[0; 19])), Some(19.0));
     }
 
     #[test]

@@ -57,12 +57,7 @@ pub trait EmbeddingBackend: Send + Sync {
         batch.check(self.input_spec())?;
         let turned = |&view| {
             let pixels = View::apply(view, batch)?;
-            self.embed(&ImageBatch::new(
-                batch.width(),
-                batch.height(),
-                batch.channels(),
-                &pixels,
-            )?)
+            self.embed(&ImageBatch::new(batch.width(), batch.height(), batch.channels(), &pixels)?)
         };
         views.iter().map(turned).collect()
     }
@@ -111,10 +106,7 @@ pub struct Matching {
 impl Matching {
     /// A calibrated threshold, as a similarity.
     pub const fn new(default_threshold: f32, orientation: Orientation) -> Self {
-        Self {
-            default_threshold: Some(default_threshold),
-            orientation,
-        }
+        Self { default_threshold: Some(default_threshold), orientation }
     }
 }
 
@@ -163,12 +155,7 @@ pub struct Region {
 
 impl Region {
     /// The whole image.
-    pub const WHOLE: Self = Self {
-        x: 0.0,
-        y: 0.0,
-        width: 1.0,
-        height: 1.0,
-    };
+    pub const WHOLE: Self = Self { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
 }
 
 /// What became of a batch of images: for each the rows that it became, or why it has none.
@@ -197,27 +184,16 @@ impl EmbeddedBatch {
         }
         if next != embeddings.len() {
             return Err(EmbedError::Shape {
-                detail: format!(
-                    "the images have {next} rows together, and there are {}",
-                    embeddings.len()
-                ),
+                detail: format!("the images have {next} rows together, and there are {}", embeddings.len()),
             });
         }
-        Ok(Self {
-            embeddings,
-            outcomes,
-            regions: None,
-        })
+        Ok(Self { embeddings, outcomes, regions: None })
     }
 
     /// Every image became one row.
     pub fn one_row_each(embeddings: Embeddings) -> Self {
         let outcomes = (0..embeddings.len()).map(|row| Ok(row..row + 1)).collect();
-        Self {
-            embeddings,
-            outcomes,
-            regions: None,
-        }
+        Self { embeddings, outcomes, regions: None }
     }
 
     /// The same with the part of its image that each row describes.
@@ -251,11 +227,7 @@ impl EmbeddedBatch {
 
     /// The part of its image that a row describes: [`Region::WHOLE`] unless the backend said otherwise.
     pub fn region(&self, row: usize) -> Region {
-        self.regions
-            .as_ref()
-            .and_then(|regions| regions.get(row))
-            .copied()
-            .unwrap_or(Region::WHOLE)
+        self.regions.as_ref().and_then(|regions| regions.get(row)).copied().unwrap_or(Region::WHOLE)
     }
 
     /// The first row of an image; `None` where it has none.
@@ -286,10 +258,6 @@ mod tests {
         ] {
             assert!(EmbeddedBatch::new(rows(), wrong.clone()).is_err(), "{wrong:?}");
         }
-        assert!(
-            EmbeddedBatch::one_row_each(rows())
-                .with_regions(vec![Region::WHOLE])
-                .is_err()
-        );
+        assert!(EmbeddedBatch::one_row_each(rows()).with_regions(vec![Region::WHOLE]).is_err());
     }
 }

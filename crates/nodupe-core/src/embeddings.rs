@@ -56,11 +56,9 @@ impl<'a> EmbeddingsRef<'a> {
     pub fn new(space: &'a EmbeddingSpace, rows: Rows<'a>) -> Result<Self, IndexError> {
         let (element_type, dim, whole) = match rows {
             Rows::F32 { dim, data } => (ElementType::F32, dim, dim > 0 && data.len().is_multiple_of(dim)),
-            Rows::Bits { bits, data } => (
-                ElementType::Bit,
-                bits,
-                bits > 0 && bits % 8 == 0 && data.len().is_multiple_of(bits / 8),
-            ),
+            Rows::Bits { bits, data } => {
+                (ElementType::Bit, bits, bits > 0 && bits % 8 == 0 && data.len().is_multiple_of(bits / 8))
+            }
         };
         if (element_type, dim) != (space.element_type(), space.dim()) {
             return Err(IndexError::Shape {
@@ -68,9 +66,7 @@ impl<'a> EmbeddingsRef<'a> {
             });
         }
         if !whole {
-            return Err(IndexError::Shape {
-                detail: format!("the data is no whole number of rows of {space}"),
-            });
+            return Err(IndexError::Shape { detail: format!("the data is no whole number of rows of {space}") });
         }
         Ok(Self { space, rows })
     }
@@ -88,13 +84,7 @@ impl<'a> EmbeddingsRef<'a> {
     /// # Errors
     /// As [`EmbeddingsRef::new`].
     pub fn from_bits(space: &'a EmbeddingSpace, data: &'a [u8]) -> Result<Self, IndexError> {
-        Self::new(
-            space,
-            Rows::Bits {
-                bits: space.dim(),
-                data,
-            },
-        )
+        Self::new(space, Rows::Bits { bits: space.dim(), data })
     }
 
     /// The space of the rows.
@@ -140,22 +130,15 @@ impl<'a> EmbeddingsRef<'a> {
     /// A run of rows; `None` where it goes beyond the last one.
     pub fn slice(&self, rows: Range<usize>) -> Option<Self> {
         let rows = match self.rows {
-            Rows::F32 { dim, data } => Rows::F32 {
-                dim,
-                data: data.get(rows.start.checked_mul(dim)?..rows.end.checked_mul(dim)?)?,
-            },
+            Rows::F32 { dim, data } => {
+                Rows::F32 { dim, data: data.get(rows.start.checked_mul(dim)?..rows.end.checked_mul(dim)?)? }
+            }
             Rows::Bits { bits, data } => {
                 let bytes = bits / 8;
-                Rows::Bits {
-                    bits,
-                    data: data.get(rows.start.checked_mul(bytes)?..rows.end.checked_mul(bytes)?)?,
-                }
+                Rows::Bits { bits, data: data.get(rows.start.checked_mul(bytes)?..rows.end.checked_mul(bytes)?)? }
             }
         };
-        Some(Self {
-            space: self.space,
-            rows,
-        })
+        Some(Self { space: self.space, rows })
     }
 
     /// A copy that owns its rows.
@@ -164,10 +147,7 @@ impl<'a> EmbeddingsRef<'a> {
             Rows::F32 { data, .. } => Data::F32(data.to_vec()),
             Rows::Bits { data, .. } => Data::Bits(data.to_vec()),
         };
-        Embeddings {
-            space: self.space.clone(),
-            data,
-        }
+        Embeddings { space: self.space.clone(), data }
     }
 }
 
@@ -208,10 +188,7 @@ impl Embeddings {
     /// As [`EmbeddingsRef::new`].
     pub fn from_f32(space: EmbeddingSpace, data: Vec<f32>) -> Result<Self, IndexError> {
         EmbeddingsRef::from_f32(&space, &data)?;
-        Ok(Self {
-            space,
-            data: Data::F32(data),
-        })
+        Ok(Self { space, data: Data::F32(data) })
     }
 
     /// Rows of packed bits.
@@ -220,10 +197,7 @@ impl Embeddings {
     /// As [`EmbeddingsRef::new`].
     pub fn from_bits(space: EmbeddingSpace, data: Vec<u8>) -> Result<Self, IndexError> {
         EmbeddingsRef::from_bits(&space, &data)?;
-        Ok(Self {
-            space,
-            data: Data::Bits(data),
-        })
+        Ok(Self { space, data: Data::Bits(data) })
     }
 
     /// The space of the rows.
@@ -234,19 +208,10 @@ impl Embeddings {
     /// The rows, borrowed.
     pub fn view(&self) -> EmbeddingsRef<'_> {
         let rows = match &self.data {
-            Data::F32(data) => Rows::F32 {
-                dim: self.space.dim(),
-                data,
-            },
-            Data::Bits(data) => Rows::Bits {
-                bits: self.space.dim(),
-                data,
-            },
+            Data::F32(data) => Rows::F32 { dim: self.space.dim(), data },
+            Data::Bits(data) => Rows::Bits { bits: self.space.dim(), data },
         };
-        EmbeddingsRef {
-            space: &self.space,
-            rows,
-        }
+        EmbeddingsRef { space: &self.space, rows }
     }
 
     /// Number of rows.
@@ -355,10 +320,7 @@ mod tests {
     fn appending_another_space_is_refused_and_changes_nothing() {
         let mut one = Embeddings::from_f32(space(), vec![1.0, 0.0, 0.0]).unwrap();
         let other = Embeddings::from_f32(space().with_revision("2"), vec![1.0, 0.0, 0.0]).unwrap();
-        assert!(matches!(
-            one.append(other.view()),
-            Err(IndexError::SpaceMismatch { .. })
-        ));
+        assert!(matches!(one.append(other.view()), Err(IndexError::SpaceMismatch { .. })));
         assert_eq!(one.len(), 1);
         one.append(one.clone().view()).unwrap();
         assert_eq!(one.len(), 2);
@@ -370,9 +332,6 @@ mod tests {
         assert_eq!(rows(&[3.0, 0.0, 4.0]).unwrap().get(0), Some(Row::F32(&[0.6, 0.0, 0.8])));
         assert!(rows(&[1e-30, 1e-30, 0.0]).is_ok());
         assert!(matches!(rows(&[0.0; 3]), Err(IndexError::NotUnit { row: 0, .. })));
-        assert!(matches!(
-            rows(&[0.0, f32::NAN, 1.0]),
-            Err(IndexError::NotFinite { row: 0 })
-        ));
+        assert!(matches!(rows(&[0.0, f32::NAN, 1.0]), Err(IndexError::NotFinite { row: 0 })));
     }
 }

@@ -206,9 +206,6 @@ impl IndexError {
 
     /// An [`IndexError::Corrupt`].
     pub fn corrupt(path: impl Into<PathBuf>, detail: impl Into<String>) -> Self {
-        Self::Corrupt {
-            path: path.into(),
-            detail: detail.into(),
-        }
+        Self::Corrupt { path: path.into(), detail: detail.into() }
     }
 }

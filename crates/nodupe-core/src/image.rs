@@ -7,11 +7,7 @@ use crate::error::EmbedError;
 
 /// The channels of a pixel, one byte each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "kebab-case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Channels {
     /// Luminance alone: Y' of ITU-R BT.601 (`0.299 R + 0.587 G + 0.114 B`), full range, which is what JPEG stores.
@@ -32,11 +28,7 @@ impl Channels {
 
 /// How an image of another aspect ratio becomes the size that a backend wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "kebab-case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Fit {
     /// Each axis is scaled by itself; the aspect ratio is not kept.
@@ -58,11 +50,7 @@ pub enum Fit {
 /// Every filter is a convolution whose support grows with the scale when an image becomes smaller, so that no pixel of
 /// the source is skipped (except [`Filter::Nearest`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "kebab-case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Filter {
     /// The nearest pixel of the source.
@@ -193,21 +181,11 @@ impl<'a> ImageBatch<'a> {
     /// # Errors
     /// [`EmbedError::Shape`] where a size is zero or `data` is not a whole number of images.
     pub fn new(width: u32, height: u32, channels: Channels, data: &'a [u8]) -> Result<Self, EmbedError> {
-        let bytes = (width as usize)
-            .checked_mul(height as usize)
-            .and_then(|n| n.checked_mul(channels.count()));
+        let bytes = (width as usize).checked_mul(height as usize).and_then(|n| n.checked_mul(channels.count()));
         match bytes {
-            Some(bytes) if bytes > 0 && data.len().is_multiple_of(bytes) => Ok(Self {
-                width,
-                height,
-                channels,
-                data,
-            }),
+            Some(bytes) if bytes > 0 && data.len().is_multiple_of(bytes) => Ok(Self { width, height, channels, data }),
             _ => Err(EmbedError::Shape {
-                detail: format!(
-                    "{} bytes are no whole number of {width}x{height} {channels:?} images",
-                    data.len()
-                ),
+                detail: format!("{} bytes are no whole number of {width}x{height} {channels:?} images", data.len()),
             }),
         }
     }

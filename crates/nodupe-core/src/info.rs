@@ -116,11 +116,7 @@ impl BackendInfo {
     /// assert_eq!(info.device.to_string(), "cuda:0");
     /// ```
     pub const fn new(name: &'static str, package: Package) -> Self {
-        Self {
-            name,
-            package,
-            device: Device::Cpu,
-        }
+        Self { name, package, device: Device::Cpu }
     }
 
     /// The same on another device.
@@ -137,13 +133,7 @@ mod tests {
 
     #[test]
     fn devices_are_read_as_they_are_written() {
-        for device in [
-            Device::Cpu,
-            Device::Cuda(0),
-            Device::Cuda(3),
-            Device::Metal(1),
-            Device::Remote,
-        ] {
+        for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(3), Device::Metal(1), Device::Remote] {
             assert_eq!(device.to_string().parse(), Ok(device));
         }
         assert_eq!("cuda".parse(), Ok(Device::Cuda(0)));

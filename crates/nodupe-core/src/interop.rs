@@ -23,9 +23,7 @@ impl Embeddings {
     /// [`IndexError::Shape`] where the matrix is not as wide as the space has dimensions, or the space not one of floats.
     pub fn from_ndarray(space: EmbeddingSpace, matrix: Array2<f32>) -> Result<Self, IndexError> {
         if matrix.ncols() != space.dim() {
-            return Err(IndexError::Shape {
-                detail: format!("{} columns were given for {space}", matrix.ncols()),
-            });
+            return Err(IndexError::Shape { detail: format!("{} columns were given for {space}", matrix.ncols()) });
         }
         let data = if matrix.is_standard_layout() {
             let (data, offset) = matrix.into_raw_vec_and_offset();

@@ -17,11 +17,7 @@ use std::sync::Arc;
 /// assert!(ItemId::from("a") < ItemId::from("b"));
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(from = "String", into = "String")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "String", into = "String"))]
 pub struct ItemId(Arc<str>);
 
 /// Stands before the two hexadecimal digits of a byte that is not UTF-8.
@@ -75,10 +71,7 @@ impl ItemId {
 }
 
 #[cfg(unix)]
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "other platforms have paths that bytes cannot name"
-)]
+#[allow(clippy::unnecessary_wraps, reason = "other platforms have paths that bytes cannot name")]
 fn path_of_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStringExt as _;
     Some(std::ffi::OsString::from_vec(bytes).into())
@@ -151,15 +144,9 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn paths_that_are_not_utf8_come_back_as_they_were() {
-        for bytes in [
-            &b"plain"[..],
-            b"a\xffb",
-            b"\xff",
-            b"\xc3",
-            b"x\xff\xfe\xc3\xa9y",
-            b"back\\xff\xff",
-            b"new\nline\x80",
-        ] {
+        for bytes in
+            [&b"plain"[..], b"a\xffb", b"\xff", b"\xc3", b"x\xff\xfe\xc3\xa9y", b"back\\xff\xff", b"new\nline\x80"]
+        {
             let id = ItemId::from_path(path(bytes));
             assert_eq!(id.to_path(), Some(path(bytes)), "{id:?}");
             assert_eq!(id.is_escaped(), std::str::from_utf8(bytes).is_err());

@@ -63,13 +63,9 @@ impl Neighbors {
 
     /// The neighbours of a query, nearest first; none where there is no query of that number.
     pub fn of(&self, query: usize) -> &[Neighbor] {
-        let start = query
-            .checked_sub(1)
-            .map_or(Some(0), |before| self.ends.get(before).copied());
+        let start = query.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());
         let range = start.zip(self.ends.get(query).copied());
-        range
-            .and_then(|(start, end)| self.items.get(start..end))
-            .unwrap_or_default()
+        range.and_then(|(start, end)| self.items.get(start..end)).unwrap_or_default()
     }
 
     /// Whether more vectors were within the distance than the limit let through.
@@ -100,10 +96,7 @@ mod tests {
     use super::*;
 
     fn neighbor(id: &str) -> Neighbor {
-        Neighbor {
-            id: id.into(),
-            distance: 0.0,
-        }
+        Neighbor { id: id.into(), distance: 0.0 }
     }
 
     #[test]

@@ -56,47 +56,27 @@ pub struct OptionSpec {
 impl OptionSpec {
     /// A whole number from `min` to `max`.
     pub const fn integer(key: &'static str, min: u64, max: u64, help: &'static str) -> Self {
-        Self {
-            key,
-            kind: OptionKind::Integer { min, max },
-            help,
-        }
+        Self { key, kind: OptionKind::Integer { min, max }, help }
     }
 
     /// A finite number from `min` to `max`.
     pub const fn number(key: &'static str, min: f64, max: f64, help: &'static str) -> Self {
-        Self {
-            key,
-            kind: OptionKind::Number { min, max },
-            help,
-        }
+        Self { key, kind: OptionKind::Number { min, max }, help }
     }
 
     /// `true` or `false`.
     pub const fn flag(key: &'static str, help: &'static str) -> Self {
-        Self {
-            key,
-            kind: OptionKind::Flag,
-            help,
-        }
+        Self { key, kind: OptionKind::Flag, help }
     }
 
     /// One of some words.
     pub const fn choice(key: &'static str, words: &'static [&'static str], help: &'static str) -> Self {
-        Self {
-            key,
-            kind: OptionKind::Choice(words),
-            help,
-        }
+        Self { key, kind: OptionKind::Choice(words), help }
     }
 
     /// Any text.
     pub const fn text(key: &'static str, help: &'static str) -> Self {
-        Self {
-            key,
-            kind: OptionKind::Text,
-            help,
-        }
+        Self { key, kind: OptionKind::Text, help }
     }
 
     /// Checks that `value` is what the option may be.
@@ -121,11 +101,7 @@ impl OptionSpec {
     }
 
     fn wrong(&self, value: &str, wanted: String) -> OptionError {
-        OptionError::Value {
-            key: self.key.to_owned(),
-            value: value.to_owned(),
-            wanted,
-        }
+        OptionError::Value { key: self.key.to_owned(), value: value.to_owned(), wanted }
     }
 }
 
@@ -154,9 +130,7 @@ pub enum OptionError {
 }
 
 fn hint(suggestion: Option<&str>) -> String {
-    suggestion
-        .map(|key| format!("; did you mean `{key}`?"))
-        .unwrap_or_default()
+    suggestion.map(|key| format!("; did you mean `{key}`?")).unwrap_or_default()
 }
 
 /// What backends are told when they are made: every field may be left out.
@@ -251,10 +225,7 @@ impl Options {
             return Ok(None);
         };
         option.check(value)?;
-        value
-            .parse()
-            .map(Some)
-            .map_err(|_| option.wrong(value, format!("a {}", std::any::type_name::<T>())))
+        value.parse().map(Some).map_err(|_| option.wrong(value, format!("a {}", std::any::type_name::<T>())))
     }
 }
 
@@ -267,11 +238,7 @@ mod tests {
         let fine = |spec: &OptionSpec, value: &str| spec.check(value).is_ok();
         let integer = OptionSpec::integer("a.n", 1, 10, "");
         assert!(fine(&integer, "1") && fine(&integer, "10"));
-        assert!(
-            !["0", "11", "-1", "1.5", "", "x", "99999999999999999999"]
-                .iter()
-                .any(|value| fine(&integer, value))
-        );
+        assert!(!["0", "11", "-1", "1.5", "", "x", "99999999999999999999"].iter().any(|value| fine(&integer, value)));
         let number = OptionSpec::number("a.x", 0.0, 1.0, "");
         assert!(fine(&number, "0.5") && !fine(&number, "NaN") && !fine(&number, "inf") && !fine(&number, "-0.1"));
         let choice = OptionSpec::choice("a.c", &["flat", "ivf"], "");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::embedding::EmbeddingBackend;
 use crate::error::IndexError;
-use crate::info::Package;
+use crate::info::{Device, Package};
 use crate::options::{OptionSpec, Options};
 use crate::similarity::SimilarityBackend;
 use crate::space::{ElementType, EmbeddingSpace};
@@ -25,11 +25,7 @@ pub struct IndexSpec<'a> {
 impl<'a> IndexSpec<'a> {
     /// An index in memory of nobody knows how many vectors.
     pub const fn new(space: &'a EmbeddingSpace) -> Self {
-        Self {
-            space,
-            expected_len: None,
-            dir: None,
-        }
+        Self { space, expected_len: None, dir: None }
     }
 
     /// The same of about `len` vectors.
@@ -77,6 +73,8 @@ pub struct EmbeddingRegistration {
     pub space: fn(&Options) -> Result<EmbeddingSpace, Unavailable>,
     /// Makes the backend. It has the last word on whether the backend can run: what it refuses feeds the fallback.
     pub create: CreateEmbedding,
+    /// Where it computes unless it is told otherwise, known before it is made: what a wish for a GPU goes by.
+    pub device: Device,
     /// Whether the backend could be made, told cheaply: what is missing, and what to do about it.
     pub probe: fn(&Options) -> Result<(), Unavailable>,
     /// The place in automatic selection, strongest first; `None`: only by name.
@@ -86,7 +84,7 @@ pub struct EmbeddingRegistration {
 }
 
 impl EmbeddingRegistration {
-    /// A backend that can always run, is chosen by name alone, and has no options of its own.
+    /// A backend that can always run, on the processor, is chosen by name alone, and has no options of its own.
     pub const fn new(
         name: &'static str,
         package: Package,
@@ -96,15 +94,14 @@ impl EmbeddingRegistration {
         const fn always(_: &Options) -> Result<(), Unavailable> {
             Ok(())
         }
-        Self {
-            name,
-            package,
-            space,
-            create,
-            probe: always,
-            priority: None,
-            options: &[],
-        }
+        Self { name, package, space, create, device: Device::Cpu, probe: always, priority: None, options: &[] }
+    }
+
+    /// The same on another device.
+    #[must_use]
+    pub const fn with_device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
     }
 
     /// The same that asks `probe` first.
@@ -149,6 +146,8 @@ pub struct SimilarityRegistration {
     pub open: OpenSimilarity,
     /// Whether it can hold vectors of a space. The default holds floats of any metric.
     pub supports: fn(&EmbeddingSpace) -> bool,
+    /// Where it computes unless it is told otherwise, known before it is made: what a wish for a GPU goes by.
+    pub device: Device,
     /// Whether the backend could be made, told cheaply: what is missing, and what to do about it.
     pub probe: fn(&IndexSpec<'_>, &Options) -> Result<(), Unavailable>,
     /// The place in automatic selection, strongest first; `None`: only by name.
@@ -160,7 +159,8 @@ pub struct SimilarityRegistration {
 }
 
 impl SimilarityRegistration {
-    /// A backend that can always run, holds floats, is chosen by name alone, and has no options of its own.
+    /// A backend that can always run, on the processor, holds floats, is chosen by name alone, and has no options of its
+    /// own.
     pub const fn new(name: &'static str, package: Package, create: CreateSimilarity, open: OpenSimilarity) -> Self {
         fn floats(space: &EmbeddingSpace) -> bool {
             space.element_type() == ElementType::F32
@@ -177,6 +177,7 @@ impl SimilarityRegistration {
             create,
             open,
             supports: floats,
+            device: Device::Cpu,
             probe: always,
             priority: None,
             rank: same,
@@ -188,6 +189,13 @@ impl SimilarityRegistration {
     #[must_use]
     pub const fn with_supports(mut self, supports: fn(&EmbeddingSpace) -> bool) -> Self {
         self.supports = supports;
+        self
+    }
+
+    /// The same on another device.
+    #[must_use]
+    pub const fn with_device(mut self, device: Device) -> Self {
+        self.device = device;
         self
     }
 

@@ -52,32 +52,20 @@ impl Registry {
     pub fn register(&mut self, registration: impl Into<Registration>) -> Result<(), Conflict> {
         let registration = registration.into();
         let (name, package, taken) = match &registration {
-            Registration::Embedding(new) => (
-                new.name,
-                new.package,
-                self.embeddings
-                    .iter()
-                    .find(|old| old.name == new.name)
-                    .map(|old| old.package),
-            ),
+            Registration::Embedding(new) => {
+                (new.name, new.package, self.embeddings.iter().find(|old| old.name == new.name).map(|old| old.package))
+            }
             Registration::Similarity(new) => (
                 new.name,
                 new.package,
-                self.similarities
-                    .iter()
-                    .find(|old| old.name == new.name)
-                    .map(|old| old.package),
+                self.similarities.iter().find(|old| old.name == new.name).map(|old| old.package),
             ),
         };
         match taken {
             None => self.insert(registration),
             Some(first) if first == package => {}
             Some(first) => {
-                return Err(Conflict {
-                    name,
-                    first,
-                    second: package,
-                });
+                return Err(Conflict { name, first, second: package });
             }
         }
         Ok(())
@@ -87,13 +75,11 @@ impl Registry {
         match registration {
             Registration::Embedding(new) => {
                 self.embeddings.push(new);
-                self.embeddings
-                    .sort_by_key(|entry| order(entry.priority, entry.name, entry.package));
+                self.embeddings.sort_by_key(|entry| order(entry.priority, entry.name, entry.package));
             }
             Registration::Similarity(new) => {
                 self.similarities.push(new);
-                self.similarities
-                    .sort_by_key(|entry| order(entry.priority, entry.name, entry.package));
+                self.similarities.sort_by_key(|entry| order(entry.priority, entry.name, entry.package));
             }
         }
     }
@@ -110,16 +96,8 @@ impl Registry {
 
     /// The names that two packages have registered: neither of them can be chosen until one goes.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        let embeddings = self
-            .embeddings
-            .iter()
-            .map(|entry| (entry.name, entry.package))
-            .collect();
-        let similarities = self
-            .similarities
-            .iter()
-            .map(|entry| (entry.name, entry.package))
-            .collect();
+        let embeddings = self.embeddings.iter().map(|entry| (entry.name, entry.package)).collect();
+        let similarities = self.similarities.iter().map(|entry| (entry.name, entry.package)).collect();
         [conflicts(embeddings), conflicts(similarities)].concat()
     }
 
@@ -139,10 +117,7 @@ impl Registry {
             match self.options().find(|spec| spec.key == key) {
                 Some(spec) => spec.check(value)?,
                 None => {
-                    return Err(OptionError::UnknownKey {
-                        key: key.to_owned(),
-                        suggestion: self.closest_key(key),
-                    });
+                    return Err(OptionError::UnknownKey { key: key.to_owned(), suggestion: self.closest_key(key) });
                 }
             }
         }
@@ -169,12 +144,7 @@ fn order(priority: Option<i32>, name: &'static str, package: Package) -> Order {
 fn conflicts(mut entries: Vec<(&'static str, Package)>) -> Vec<Conflict> {
     entries.sort_unstable();
     let same = entries.windows(2).filter(|two| two[0].0 == two[1].0);
-    same.map(|two| Conflict {
-        name: two[0].0,
-        first: two[0].1,
-        second: two[1].1,
-    })
-    .collect()
+    same.map(|two| Conflict { name: two[0].0, first: two[0].1, second: two[1].1 }).collect()
 }
 
 /// The name that `text` was most likely meant to be: at most a third of it, and at least one character, mistyped.
@@ -227,20 +197,13 @@ mod tests {
 
     #[test]
     fn the_order_is_by_priority_then_name_whatever_came_first() {
-        let entries = [
-            entry("d", "p", None),
-            entry("b", "p", Some(5)),
-            entry("a", "p", Some(5)),
-            entry("c", "p", Some(9)),
-        ];
+        let entries =
+            [entry("d", "p", None), entry("b", "p", Some(5)), entry("a", "p", Some(5)), entry("c", "p", Some(9))];
         let mut registry = Registry::empty();
         for entry in entries {
             registry.register(entry).unwrap();
         }
-        assert_eq!(
-            registry.embeddings().iter().map(|entry| entry.name).collect::<Vec<_>>(),
-            ["c", "a", "b", "d"]
-        );
+        assert_eq!(registry.embeddings().iter().map(|entry| entry.name).collect::<Vec<_>>(), ["c", "a", "b", "d"]);
     }
 
     #[test]
@@ -266,25 +229,13 @@ mod tests {
             let error = check(key, "3").unwrap_err();
             assert!(error.to_string().ends_with("did you mean `one.size`?"), "{error}");
         }
-        assert!(matches!(
-            check("zzz", "3"),
-            Err(OptionError::UnknownKey { suggestion: None, .. })
-        ));
+        assert!(matches!(check("zzz", "3"), Err(OptionError::UnknownKey { suggestion: None, .. })));
     }
 
     #[test]
     fn edit_distances_are_levenshteins() {
-        for (a, b, distance) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("flaw", "lawn", 2),
-        ] {
-            assert_eq!(
-                (edit_distance(a, b), edit_distance(b, a)),
-                (distance, distance),
-                "{a} {b}"
-            );
+        for (a, b, distance) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2)] {
+            assert_eq!((edit_distance(a, b), edit_distance(b, a)), (distance, distance), "{a} {b}");
         }
     }
 }

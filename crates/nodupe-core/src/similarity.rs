@@ -128,9 +128,7 @@ pub trait SimilarityBackend: Send + Sync {
             let mut k = 32;
             let within: Vec<Neighbor> = loop {
                 let nearest = self.search(query, k)?;
-                let within = nearest
-                    .of(0)
-                    .partition_point(|neighbor| neighbor.distance <= max_distance);
+                let within = nearest.of(0).partition_point(|neighbor| neighbor.distance <= max_distance);
                 if within < nearest.of(0).len() || within > limit || k >= len {
                     break nearest.of(0)[..within].to_vec();
                 }
@@ -171,13 +169,7 @@ pub trait SimilarityBackend: Send + Sync {
             let found = self.search_within(vectors.view(), max_distance, usize::MAX)?;
             for (a, neighbors) in ids.iter().zip(found.iter()) {
                 for Neighbor { id: b, distance } in neighbors.iter().filter(|neighbor| neighbor.id > *a) {
-                    if each(Pair {
-                        a,
-                        b,
-                        distance: *distance,
-                    })
-                    .is_break()
-                    {
+                    if each(Pair { a, b, distance: *distance }).is_break() {
                         return Ok(());
                     }
                 }
@@ -238,11 +230,7 @@ pub enum BuildPhase {
 
 /// Where an index lives when it is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "kebab-case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Storage {
     /// In files that never change once they are written, so that each has a digest.

@@ -65,9 +65,7 @@ impl SlotMap {
 
     /// Every slot that is not empty with its id, in the order of the slots.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &ItemId)> {
-        (0u32..)
-            .zip(&self.ids)
-            .filter_map(|(slot, id)| Some((slot, id.as_ref()?)))
+        (0u32..).zip(&self.ids).filter_map(|(slot, id)| Some((slot, id.as_ref()?)))
     }
 
     /// Puts an id in the next slot, which is [`capacity`](Self::capacity). `None`, and no change, where the id has a slot
@@ -151,20 +149,13 @@ impl SlotMap {
         };
         let found = number(&mut rest)?;
         if found != VERSION {
-            return Err(IndexError::Version {
-                path: path.to_owned(),
-                found,
-                supported: VERSION,
-            });
+            return Err(IndexError::Version { path: path.to_owned(), found, supported: VERSION });
         }
         let count = number(&mut rest)? as usize;
         if count > rest.len() / 4 {
             return Err(early());
         }
-        let mut map = Self {
-            ids: Vec::with_capacity(count),
-            slots: HashMap::with_capacity(count),
-        };
+        let mut map = Self { ids: Vec::with_capacity(count), slots: HashMap::with_capacity(count) };
         for slot in 0..count as u32 {
             let length = number(&mut rest)?;
             if length == EMPTY {
@@ -179,11 +170,7 @@ impl SlotMap {
             }
             map.ids.push(Some(id));
         }
-        if rest.is_empty() {
-            Ok(map)
-        } else {
-            Err(corrupt("the file goes on after its end"))
-        }
+        if rest.is_empty() { Ok(map) } else { Err(corrupt("the file goes on after its end")) }
     }
 }
 
@@ -207,10 +194,7 @@ mod tests {
         assert_eq!(map.insert("a".into()), None);
         assert_eq!(map.insert("b\0ff".into()), Some(4));
         assert_eq!(map.compact(), [0, 2, 3, 4]);
-        assert_eq!(
-            (map.slot("côte"), map.slot("b\0ff"), map.capacity()),
-            (Some(2), Some(3), 4)
-        );
+        assert_eq!((map.slot("côte"), map.slot("b\0ff"), map.capacity()), (Some(2), Some(3), 4));
         assert_eq!(map.id(1).map(ItemId::as_str), Some(""));
         assert_eq!(map.id(9), None);
     }
@@ -225,10 +209,7 @@ mod tests {
         let good = fs::read(&path).unwrap();
         for length in 0..good.len() {
             fs::write(&path, &good[..length]).unwrap();
-            assert!(
-                matches!(SlotMap::read(&path), Err(IndexError::Corrupt { .. })),
-                "cut at {length}"
-            );
+            assert!(matches!(SlotMap::read(&path), Err(IndexError::Corrupt { .. })), "cut at {length}");
         }
         let mut damaged = good.clone();
         damaged.push(0);
@@ -237,10 +218,7 @@ mod tests {
         let mut newer = good.clone();
         newer[8] = 2;
         fs::write(&path, &newer).unwrap();
-        assert!(matches!(
-            SlotMap::read(&path),
-            Err(IndexError::Version { found: 2, .. })
-        ));
+        assert!(matches!(SlotMap::read(&path), Err(IndexError::Version { found: 2, .. })));
         let mut huge = good;
         huge[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
         fs::write(&path, &huge).unwrap();

@@ -7,11 +7,7 @@ use crate::error::SpaceError;
 
 /// How far apart two vectors are. A small distance means alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "kebab-case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Metric {
     /// `1 - cos`, in `[0, 2]`. The vectors are of unit length.
@@ -35,11 +31,7 @@ impl Metric {
 
 /// What one row of vectors is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "kebab-case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum ElementType {
     /// 32-bit floating point numbers.
@@ -118,10 +110,7 @@ impl EmbeddingSpace {
     fn new(model: Arc<str>, element_type: ElementType, dim: usize, metric: Metric) -> Result<Self, SpaceError> {
         match dim {
             0 => Err(SpaceError::ZeroDim),
-            dim if dim > Self::MAX_DIM => Err(SpaceError::TooLarge {
-                dim,
-                max: Self::MAX_DIM,
-            }),
+            dim if dim > Self::MAX_DIM => Err(SpaceError::TooLarge { dim, max: Self::MAX_DIM }),
             bits if element_type == ElementType::Bit && bits % 8 != 0 => Err(SpaceError::UnalignedBits { bits }),
             dim => Ok(Self {
                 model,
@@ -310,14 +299,8 @@ mod tests {
     #[test]
     fn impossible_sizes_are_refused() {
         assert_eq!(EmbeddingSpace::cosine("m", 0), Err(SpaceError::ZeroDim));
-        assert_eq!(
-            EmbeddingSpace::hamming("m", 12),
-            Err(SpaceError::UnalignedBits { bits: 12 })
-        );
-        assert!(matches!(
-            EmbeddingSpace::cosine("m", usize::MAX),
-            Err(SpaceError::TooLarge { .. })
-        ));
+        assert_eq!(EmbeddingSpace::hamming("m", 12), Err(SpaceError::UnalignedBits { bits: 12 }));
+        assert!(matches!(EmbeddingSpace::cosine("m", usize::MAX), Err(SpaceError::TooLarge { .. })));
     }
 
     #[test]

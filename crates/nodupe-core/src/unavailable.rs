@@ -7,11 +7,7 @@ use crate::error::BoxError;
 
 /// The kind of thing that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "kebab-case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Reason {
     /// A library that is loaded at run time was not found.
@@ -95,12 +91,7 @@ pub struct Unavailable {
 impl Unavailable {
     /// Something is missing: `detail` says what.
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-            help: None,
-            source: None,
-        }
+        Self { reason, detail: detail.into(), help: None, source: None }
     }
 
     /// The same with what to do about it.

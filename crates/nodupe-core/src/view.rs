@@ -9,11 +9,7 @@ use crate::image::{Channels, ImageBatch};
 ///
 /// The names say what is done to the image, so that `view(Rotate90)` of an upright photograph has its top at the right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "kebab-case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum View {
     /// As it is.
@@ -64,10 +60,7 @@ impl View {
 
     /// Whether width and height change places.
     pub const fn swaps_axes(self) -> bool {
-        matches!(
-            self,
-            Self::Rotate90 | Self::Rotate270 | Self::Transpose | Self::Transverse
-        )
+        matches!(self, Self::Rotate90 | Self::Rotate270 | Self::Transpose | Self::Transverse)
     }
 
     /// The pixels of every image of `batch` as this view shows them, in the layout of [`ImageBatch`].
@@ -124,8 +117,7 @@ mod tests {
     fn turned(view: View) -> Vec<u8> {
         // 1 2
         // 3 4
-        view.apply(&ImageBatch::new(2, 2, Channels::Luma, &[1, 2, 3, 4]).unwrap())
-            .unwrap()
+        view.apply(&ImageBatch::new(2, 2, Channels::Luma, &[1, 2, 3, 4]).unwrap()).unwrap()
     }
 
     #[test]
@@ -143,19 +135,13 @@ mod tests {
     #[test]
     fn colour_stays_with_its_pixel_and_images_stay_apart() {
         let batch = ImageBatch::new(2, 1, Channels::Rgb, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
-        assert_eq!(
-            View::FlipHorizontal.apply(&batch).unwrap(),
-            [4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9]
-        );
+        assert_eq!(View::FlipHorizontal.apply(&batch).unwrap(), [4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9]);
     }
 
     #[test]
     fn swapping_the_axes_of_a_wide_image_is_refused() {
         let batch = ImageBatch::new(2, 1, Channels::Luma, &[1, 2]).unwrap();
-        assert!(matches!(
-            View::Transpose.apply(&batch),
-            Err(EmbedError::UnsupportedView { view: View::Transpose })
-        ));
+        assert!(matches!(View::Transpose.apply(&batch), Err(EmbedError::UnsupportedView { view: View::Transpose })));
         assert!(View::Rotate180.apply(&batch).is_ok());
     }
 }

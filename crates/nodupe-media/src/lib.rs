@@ -1,2 +1,23 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod budget;
+mod deadline;
+mod decoder;
+mod error;
+mod format;
+mod jpeg;
+mod limits;
+mod orientation;
+mod picture;
+mod pool;
+mod raster;
+mod resize;
+mod samples;
+mod source;
+
+pub use decoder::{DecodeOptions, Decoded, Decoder, ImageInfo, decode};
+pub use error::MediaError;
+pub use format::ImageFormat;
+pub use limits::{Limit, Limits};
+pub use pool::{DecodePool, Decoding, PoolOptions};

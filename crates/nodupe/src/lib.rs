@@ -1,2 +1,34 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+// A backend that is enabled and not linked below would not register itself: that is an error here, not a surprise later.
+#![cfg_attr(not(test), deny(unused_crate_dependencies))]
+
+// Linking a backend is registering it.
+#[cfg(feature = "bruteforce")]
+use nodupe_bruteforce as _;
+#[cfg(feature = "histogram")]
+use nodupe_histogram as _;
+#[cfg(feature = "perceptual")]
+use nodupe_perceptual as _;
+
+#[cfg(feature = "media")]
+mod compute;
+#[cfg(feature = "dedup")]
+mod scanner;
+
+#[cfg(feature = "media")]
+pub use compute::{ComputeError, compute_embedding, compute_embeddings};
+pub use nodupe_core as core;
+pub use nodupe_core::{
+    BackendInfo, EmbeddingBackend, EmbeddingSpace, Embeddings, EmbeddingsRef, ImageBatch, IndexSpec, InputSpec, ItemId,
+    Metric, Neighbors, Options, Registry, SimilarityBackend, Unavailable, View,
+};
+#[cfg(feature = "dedup")]
+pub use nodupe_dedup as dedup;
+pub use nodupe_index as index;
+#[cfg(feature = "media")]
+pub use nodupe_media as media;
+pub use nodupe_select as select;
+pub use nodupe_select::{Preference, Selector, backends, choose_backend, default_backend_name, factory, make_index};
+#[cfg(feature = "dedup")]
+pub use scanner::{Scanned, Scanner, ScannerError, scan};

@@ -1,0 +1,178 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use nodupe::dedup::Linkage;
+use nodupe::{Options, Preference};
+
+/// Finds near-duplicate images.
+#[derive(Debug, Parser)]
+#[command(name = "nodupe", version, about, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Args {
+    /// Say more on standard error (-v information, -vv everything); RUST_LOG says it finer.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find near-duplicate images in folders.
+    #[command(after_help = SCAN_HELP)]
+    Scan(ScanArgs),
+    /// List the backends and whether they can run here.
+    #[command(
+        after_help = "Examples:\n  nodupe backends\n  nodupe backends --json | jq '.backends[] | select(.available)'"
+    )]
+    Backends(BackendsArgs),
+    /// Print the embeddings of images.
+    #[command(after_help = "Examples:\n  nodupe embed photo.jpg\n  nodupe embed --embedding histogram --json *.jpg")]
+    Embed(EmbedArgs),
+}
+
+const SCAN_HELP: &str = "\
+Examples:
+  nodupe scan ~/Pictures
+  nodupe scan --threshold 0.95 --json ~/Pictures > duplicates.json
+  nodupe scan --embedding histogram --group-by complete photos more-photos
+  nodupe scan --embedding 'perceptual!' --no-views photos
+
+A preference is a list of backends to try in order, then any that works (`ort-cuda,candle`); one that must run
+(`faiss!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING and NODUPE_SIMILARITY hold
+preferences for when none is given.
+
+Files named in a .nodupeignore or .ignore file (in the syntax of .gitignore), hidden files and symbolic links are
+passed over. Nothing is ever changed or deleted.
+
+Exit codes: 0 done, 1 failed or a PATH could not be read, 2 wrong usage, 130 interrupted (what was found is shown).";
+
+/// What chooses backends and tells them things.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BackendArgs {
+    /// Which embedding backend: a preference (see below) [default: auto].
+    #[arg(long, value_name = "PREFERENCE")]
+    pub(crate) embedding: Option<Preference>,
+    /// Threads for decoding, embedding and searching [default: one for each core].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// An option of a backend, such as histogram.bins=64; may be repeated. `nodupe backends` lists them.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+impl BackendArgs {
+    pub(crate) fn options(&self) -> Options {
+        let options = Options::new().with_threads(self.threads);
+        self.set.iter().fold(options, |options, (key, value)| options.with(key, value))
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ScanArgs {
+    /// Folders and files to look at.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+    /// Which similarity backend: a preference (see below) [default: auto].
+    #[arg(long, value_name = "PREFERENCE")]
+    pub(crate) similarity: Option<Preference>,
+    /// From which similarity on two images are near duplicates: over 0, up to 1 [default: the backend's own].
+    #[arg(long, value_name = "SIMILARITY", value_parser = similarity)]
+    pub(crate) threshold: Option<f32>,
+    /// Look at every image as it is and not under the eight rotations and flips.
+    #[arg(long, conflicts_with = "views")]
+    pub(crate) no_views: bool,
+    /// Look at every image under the eight rotations and flips, also where that takes eight times as long.
+    #[arg(long)]
+    pub(crate) views: bool,
+    /// How pairs become groups.
+    #[arg(long, value_name = "HOW", default_value = "average", value_parser = linkage())]
+    pub(crate) group_by: Linkage,
+    /// Images of more pixels than this are passed over [default: 128000000].
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) max_pixels: Option<u64>,
+    /// Look at hidden files and folders as well.
+    #[arg(long)]
+    pub(crate) hidden: bool,
+    /// Follow symbolic links.
+    #[arg(long)]
+    pub(crate) follow_links: bool,
+    /// Do not read .ignore and .nodupeignore files.
+    #[arg(long)]
+    pub(crate) no_ignore: bool,
+    /// Print JSON (documented in the README) instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print no progress and no summary, only groups.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BackendsArgs {
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EmbedArgs {
+    /// Image files.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+    /// Print JSON instead of one line a file.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as histogram.bins=64")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn similarity(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0.0 && *number <= 1.0);
+    number.ok_or_else(|| "a similarity is a number over 0 and up to 1".to_owned())
+}
+
+/// The names of the linkages, so that help and errors list them.
+fn linkage() -> impl clap::builder::TypedValueParser<Value = Linkage> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(Linkage::ALL.map(Linkage::name)).try_map(|name| name.parse::<Linkage>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for wrong in [
+            &["scan"][..],
+            &["scan", "--threshold", "0", "x"],
+            &["scan", "--threshold", "NaN", "x"],
+            &["scan", "--threshold", "1.1", "x"],
+            &["scan", "--group-by", "magic", "x"],
+            &["scan", "--threads", "0", "x"],
+            &["scan", "--set", "nothing", "x"],
+            &["scan", "--views", "--no-views", "x"],
+            &["scan", "--embedding", "", "x"],
+            &["scan", "--max-pixels", "-1", "x"],
+            &["embed"],
+        ] {
+            assert!(Args::try_parse_from([&["nodupe"], wrong].concat()).is_err(), "{wrong:?}");
+        }
+    }
+}

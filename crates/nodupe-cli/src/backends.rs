@@ -1,0 +1,79 @@
+//! `nodupe backends`
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use nodupe::select::{BackendStatus, StatusTable};
+use serde::Serialize;
+
+use crate::args::BackendsArgs;
+use crate::failure::Failure;
+use crate::json;
+
+pub(crate) fn run(args: &BackendsArgs) -> Result<ExitCode, Failure> {
+    let all = nodupe::backends();
+    let mut out = io::stdout().lock();
+    if args.json {
+        let backends = all.iter().map(backend).collect();
+        serde_json::to_writer(&mut out, &Document { version: json::VERSION, backends })?;
+        writeln!(out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "{}", StatusTable(&all))?;
+    writeln!(
+        out,
+        "\n* is what automatic selection takes; the similarity backend also depends on the size of the index."
+    )?;
+    if all.iter().any(|status| !status.options.is_empty()) {
+        writeln!(out, "\nOptions (--set KEY=VALUE):")?;
+    }
+    for option in all.iter().flat_map(|status| status.options) {
+        writeln!(out, "  {:<24}  {}", option.key, option.help)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Document {
+    version: u32,
+    backends: Vec<BackendJson>,
+}
+
+#[derive(Serialize)]
+struct BackendJson {
+    kind: String,
+    name: &'static str,
+    package: &'static str,
+    package_version: &'static str,
+    device: String,
+    priority: Option<i32>,
+    available: bool,
+    automatic: bool,
+    reason: Option<&'static str>,
+    detail: Option<String>,
+    help: Option<String>,
+    options: Vec<OptionJson>,
+}
+
+#[derive(Serialize)]
+struct OptionJson {
+    key: &'static str,
+    help: &'static str,
+}
+
+fn backend(status: &BackendStatus) -> BackendJson {
+    BackendJson {
+        kind: status.kind.to_string(),
+        name: status.name,
+        package: status.package.name,
+        package_version: status.package.version,
+        device: status.device.to_string(),
+        priority: status.priority,
+        available: status.is_available(),
+        automatic: status.automatic,
+        reason: status.reason().map(|reason| reason.name()),
+        detail: status.detail(),
+        help: status.help().map(str::to_owned),
+        options: status.options.iter().map(|option| OptionJson { key: option.key, help: option.help }).collect(),
+    }
+}

@@ -1,0 +1,170 @@
+//! The JSON of `nodupe scan`, version 1. A field may be added; one that is taken away or changes its meaning makes a
+//! new version.
+
+use std::io::Write;
+use std::time::Duration;
+
+use nodupe::Scanned;
+use nodupe::dedup::{Evidence, Group, Link, Member, Report, Skipped, Stats, Timings};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::path::JsonPath;
+
+/// Of this JSON, of that of `nodupe embed` and of that of `nodupe backends`.
+pub(crate) const VERSION: u32 = 1;
+
+pub(crate) fn write(out: &mut impl Write, scanned: &Scanned) -> Result<(), Failure> {
+    let Report { groups, skipped, stats, interrupted, .. } = &scanned.report;
+    serde_json::to_writer(
+        &mut *out,
+        &Document {
+            version: VERSION,
+            interrupted: *interrupted,
+            selection: Selection { embedding: &scanned.embedding, similarity: scanned.similarity.as_ref() },
+            groups: groups.iter().map(group).collect(),
+            skipped: skipped.iter().map(|skipped| skip(skipped)).collect(),
+            stats: stats_of(stats),
+        },
+    )?;
+    writeln!(out)?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    interrupted: bool,
+    selection: Selection<'a>,
+    groups: Vec<GroupJson<'a>>,
+    skipped: Vec<SkippedJson<'a>>,
+    stats: StatsJson,
+}
+
+#[derive(Serialize)]
+struct Selection<'a> {
+    embedding: &'a nodupe::select::Report,
+    similarity: Option<&'a nodupe::select::Report>,
+}
+
+#[derive(Serialize)]
+struct GroupJson<'a> {
+    kind: &'static str,
+    min_similarity: f32,
+    paths: Vec<JsonPath<'a>>,
+    files: Vec<FileJson>,
+    links: Vec<LinkJson>,
+}
+
+/// What is known of the file at the same place in `paths`.
+#[derive(Serialize)]
+struct FileJson {
+    bytes: u64,
+    width: u32,
+    height: u32,
+    format: &'static str,
+}
+
+/// `a` and `b` are places in `paths`.
+#[derive(Serialize)]
+struct LinkJson {
+    a: usize,
+    b: usize,
+    similarity: f32,
+    evidence: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance: Option<f32>,
+}
+
+fn group(group: &Group) -> GroupJson<'_> {
+    GroupJson {
+        kind: group.kind.name(),
+        min_similarity: group.min_similarity,
+        paths: group.files.iter().map(|file| JsonPath(&file.path)).collect(),
+        files: group.files.iter().map(file).collect(),
+        links: group.links.iter().map(link).collect(),
+    }
+}
+
+fn file(file: &Member) -> FileJson {
+    let Member { bytes, image, .. } = file;
+    FileJson { bytes: *bytes, width: image.width, height: image.height, format: image.format.name() }
+}
+
+fn link(link: &Link) -> LinkJson {
+    let embedding = match link.evidence {
+        Evidence::Embedding { backend, view, distance } => Some((backend, view.name(), distance)),
+        _ => None,
+    };
+    LinkJson {
+        a: link.a,
+        b: link.b,
+        similarity: link.similarity,
+        evidence: link.evidence.name(),
+        backend: embedding.map(|(backend, ..)| backend),
+        view: embedding.map(|(_, view, _)| view),
+        distance: embedding.map(|(.., distance)| distance),
+    }
+}
+
+/// A file that was passed over, or that has no embedding.
+#[derive(Serialize)]
+pub(crate) struct SkippedJson<'a> {
+    pub(crate) path: JsonPath<'a>,
+    pub(crate) error: &'static str,
+    pub(crate) message: String,
+}
+
+fn skip(skipped: &Skipped) -> SkippedJson<'_> {
+    SkippedJson { path: JsonPath(&skipped.path), error: skipped.error, message: skipped.message.clone() }
+}
+
+#[derive(Serialize)]
+struct StatsJson {
+    files: usize,
+    bytes: u64,
+    identical: usize,
+    decoded: usize,
+    embedded: usize,
+    truncated_queries: usize,
+    pairs: usize,
+    groups: usize,
+    duplicates: usize,
+    duplicate_bytes: u64,
+    seconds: TimingsJson,
+}
+
+/// Wall time of each stage in seconds.
+#[derive(Serialize)]
+struct TimingsJson {
+    walk: f64,
+    identical: f64,
+    embed: f64,
+    embed_busy: f64,
+    search: f64,
+    group: f64,
+    total: f64,
+}
+
+fn stats_of(stats: &Stats) -> StatsJson {
+    let Timings { walk, identical, embed, embed_busy, search, group, total, .. } = stats.timings;
+    let [walk, identical, embed, embed_busy, search, group, total] =
+        [walk, identical, embed, embed_busy, search, group, total].map(|time| Duration::as_secs_f64(&time));
+    StatsJson {
+        files: stats.files,
+        bytes: stats.bytes,
+        identical: stats.identical,
+        decoded: stats.decoded,
+        embedded: stats.embedded,
+        truncated_queries: stats.truncated,
+        pairs: stats.pairs,
+        groups: stats.groups,
+        duplicates: stats.duplicates,
+        duplicate_bytes: stats.duplicate_bytes,
+        seconds: TimingsJson { walk, identical, embed, embed_busy, search, group, total },
+    }
+}

@@ -1,0 +1,108 @@
+//! What `nodupe scan` shows people.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use console::style;
+use indicatif::{HumanBytes, HumanCount};
+use nodupe::dedup::{Evidence, Group, GroupKind, Link, Report, Skipped};
+use nodupe::{Scanned, View};
+
+use crate::path::shown;
+
+pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, quiet: bool) -> io::Result<()> {
+    let report = &scanned.report;
+    for (number, group) in report.groups.iter().enumerate() {
+        write_group(out, number + 1, group)?;
+    }
+    if quiet { Ok(()) } else { write_summary(out, scanned) }
+}
+
+fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result<()> {
+    let kind = match group.kind {
+        GroupKind::Near => format!("near duplicates, at least {:.3} alike", group.min_similarity),
+        _ => "exact copies".to_owned(),
+    };
+    writeln!(out, "{} {kind}", style(format!("{number}.")).bold())?;
+    let paths: Vec<String> = group.files.iter().map(|file| shown(&file.path)).collect();
+    let width = paths.iter().map(|path| console::measure_text_width(path)).max().unwrap_or_default().min(72);
+    for (place, (file, path)) in group.files.iter().zip(&paths).enumerate() {
+        let pad = width.saturating_sub(console::measure_text_width(path));
+        let size = format!("{}x{}", file.image.width, file.image.height);
+        let bytes = HumanBytes(file.bytes).to_string();
+        write!(out, "   {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
+        if let Some(link) = group.links.iter().find(|link| link.b == place) {
+            write!(out, "  {}", style(why(group, link)).dim())?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
+/// What holds a file in its group, in words.
+fn why(group: &Group, link: &Link) -> String {
+    let other = group.files.get(link.a).and_then(|file| file.path.file_name()).unwrap_or_default();
+    let other = shown(other.as_ref());
+    match link.evidence {
+        Evidence::ExactBytes => format!("same bytes as {other}"),
+        Evidence::ExactPixels => format!("same pixels as {other}"),
+        Evidence::Embedding { view: View::Identity, .. } => format!("{:.3} like {other}", link.similarity),
+        Evidence::Embedding { view, .. } => format!("{:.3} like {other} by {view}", link.similarity),
+        _ => format!("{} {other}", link.evidence.name()),
+    }
+}
+
+fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
+    let Report { stats, skipped, interrupted, .. } = &scanned.report;
+    let count = |number: usize, one: &str, many: &str| {
+        format!("{} {}", HumanCount(number as u64), if number == 1 { one } else { many })
+    };
+    if *interrupted {
+        writeln!(out, "{}", style("Interrupted: these are the duplicates among the images seen so far.").yellow())?;
+    }
+    let found = if stats.groups == 0 {
+        "No duplicates".to_owned()
+    } else {
+        format!(
+            "{}, {} could go ({})",
+            count(stats.groups, "group", "groups"),
+            count(stats.duplicates, "file", "files"),
+            HumanBytes(stats.duplicate_bytes)
+        )
+    };
+    writeln!(
+        out,
+        "{} among {} in {:.1} s",
+        style(found).bold(),
+        count(stats.decoded + stats.identical, "image", "images"),
+        stats.timings.total.as_secs_f64()
+    )?;
+    write_skipped(out, skipped)?;
+    let name = |report: &nodupe::select::Report| report.selected().map_or("none", |attempt| attempt.name);
+    let similarity = scanned.similarity.as_ref().map(|report| format!(", searched by {}", name(report)));
+    writeln!(out, "Embedded by {}{}", name(&scanned.embedding), similarity.unwrap_or_default())?;
+    for report in [Some(&scanned.embedding), scanned.similarity.as_ref()].into_iter().flatten() {
+        if report.fallback || !report.unused_options.is_empty() {
+            writeln!(out, "{report}")?;
+        }
+    }
+    Ok(())
+}
+
+/// How many files were passed over and why, with one of each kind.
+fn write_skipped(out: &mut impl Write, skipped: &[Skipped]) -> io::Result<()> {
+    let mut kinds: BTreeMap<&str, Vec<&Skipped>> = BTreeMap::new();
+    for skipped in skipped {
+        kinds.entry(skipped.error).or_default().push(skipped);
+    }
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "Passed over {} (--json lists them):", HumanCount(skipped.len() as u64))?;
+    for (kind, all) in kinds {
+        let first = all.first().map(|skipped| shown(&skipped.path)).unwrap_or_default();
+        let more = if all.len() > 1 { ", …" } else { "" };
+        writeln!(out, "  {:>6}  {kind:<18}  {}", HumanCount(all.len() as u64), style(format!("{first}{more}")).dim())?;
+    }
+    Ok(())
+}

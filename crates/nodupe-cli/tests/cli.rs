@@ -1,0 +1,261 @@
+//! The command as a person runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder with two pictures, copies of them and things that are none.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let one = picture(1);
+        one.save(folder.at("one.png")).unwrap();
+        fs::copy(folder.at("one.png"), folder.at("one copy.png")).unwrap();
+        image::imageops::rotate90(&one).save(folder.at("one turned.jpg")).unwrap();
+        // The same pixels in other bytes: no compression.
+        one.save(folder.at("one.bmp")).unwrap();
+        picture(2).save(folder.at("two.png")).unwrap();
+        fs::write(folder.at("notes.txt"), "remember the milk").unwrap();
+        fs::write(folder.at("empty.jpg"), "").unwrap();
+        let whole = fs::read(folder.at("two.png")).unwrap();
+        fs::write(folder.at("cut.png"), &whole[..whole.len() / 2]).unwrap();
+        folder
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn scan(&self, args: &[&str]) -> Output {
+        nodupe(self.0.path(), &[&["scan"], args, &["."]].concat())
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.scan(&[&["--json"], args].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// Something that hashes well: waves of several lengths, and blobs where the seed puts them.
+fn picture(seed: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(300, 200, |x, y| {
+        let (x, y, s) = (x as f32, y as f32, seed as f32);
+        let waves = (x * 0.031 * s).sin() + (y * 0.047 + s).sin() + ((x + y * s) * 0.11).sin() * 0.5;
+        let blob = (-((x - 70.0 * s).powi(2) + (y - 60.0).powi(2)) / 900.0).exp() * 2.0;
+        let value = ((waves + blob + 2.5) * 40.0).clamp(0.0, 255.0) as u8;
+        image::Rgb([value, value.wrapping_mul(3) / 4, 255 - value])
+    })
+}
+
+fn nodupe(dir: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nodupe"));
+    command.current_dir(dir).args(args).env_remove("NODUPE_EMBEDDING").env_remove("NODUPE_SIMILARITY").output().unwrap()
+}
+
+fn paths(group: &Value) -> Vec<&str> {
+    group["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap().trim_start_matches("./")).collect()
+}
+
+#[test]
+fn copies_are_grouped_with_the_evidence_of_each() {
+    let folder = Folder::new();
+    let found = folder.json(&[]);
+    assert_eq!(found["version"], 1);
+    let groups = found["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 1, "{found:#}");
+    assert_eq!(paths(&groups[0]), ["one copy.png", "one turned.jpg", "one.bmp", "one.png"]);
+    assert_eq!(groups[0]["kind"], "near");
+    assert!(groups[0]["min_similarity"].as_f64().unwrap() > 0.85);
+    let mut evidence: Vec<&str> =
+        groups[0]["links"].as_array().unwrap().iter().map(|link| link["evidence"].as_str().unwrap()).collect();
+    evidence.sort_unstable();
+    assert_eq!(evidence, ["embedding", "exact-bytes", "exact-pixels"]);
+    let link = groups[0]["links"].as_array().unwrap().iter().find(|link| link["evidence"] == "embedding").unwrap();
+    assert_eq!(link["backend"], "perceptual");
+    assert!(["rotate-90", "rotate-270"].contains(&link["view"].as_str().unwrap()), "{link}");
+    assert_eq!(groups[0]["files"][1]["format"], "jpeg");
+    assert_eq!(groups[0]["files"][1]["width"], 200);
+
+    let skipped: Vec<(&str, &str)> = found["skipped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|skip| (skip["path"].as_str().unwrap().trim_start_matches("./"), skip["error"].as_str().unwrap()))
+        .collect();
+    let wanted = [("cut.png", "decode"), ("empty.jpg", "decode"), ("notes.txt", "unsupported-format")];
+    assert_eq!(skipped.len(), wanted.len(), "{skipped:?}");
+    for (path, error) in wanted {
+        let known = skipped.iter().find(|(skipped, _)| *skipped == path).unwrap().1;
+        assert!(known == error || (path == "empty.jpg" && known == "unsupported-format"), "{path}: {known}");
+    }
+    assert_eq!(found["selection"]["embedding"]["name"], "perceptual");
+    assert_eq!(found["selection"]["embedding"]["attempts"][0]["outcome"], "selected");
+    assert_eq!(found["selection"]["similarity"]["name"], "bruteforce");
+    assert_eq!(found["stats"]["files"], 8);
+    assert_eq!(found["stats"]["duplicates"], 3);
+}
+
+#[test]
+fn without_views_a_turned_copy_is_no_copy() {
+    let folder = Folder::new();
+    let found = folder.json(&["--no-views"]);
+    assert_eq!(paths(&found["groups"][0]), ["one copy.png", "one.bmp", "one.png"]);
+    assert_eq!(found["groups"][0]["kind"], "exact");
+    assert_eq!(found["groups"][0]["min_similarity"], 1.0);
+}
+
+#[test]
+fn every_linkage_and_every_embedding_backend_runs() {
+    let folder = Folder::new();
+    for linkage in ["average", "components", "star", "complete"] {
+        assert_eq!(folder.json(&["--group-by", linkage])["groups"].as_array().unwrap().len(), 1, "{linkage}");
+    }
+    let found = folder.json(&["--embedding", "histogram!", "--threshold", "0.9999", "--set", "histogram.bins=16"]);
+    assert_eq!(found["selection"]["embedding"]["name"], "histogram");
+    assert_eq!(
+        paths(&found["groups"][0]),
+        ["one copy.png", "one turned.jpg", "one.bmp", "one.png"]
+            .map(|name| name)
+            .into_iter()
+            .filter(|name| paths(&found["groups"][0]).contains(name))
+            .collect::<Vec<_>>()
+    );
+    assert!(paths(&found["groups"][0]).contains(&"one copy.png"));
+}
+
+#[test]
+fn text_names_groups_files_reasons_and_backends() {
+    let output = Folder::new().scan(&[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "1. near duplicates",
+        "one copy.png",
+        "same bytes as",
+        "300x200",
+        "1 group, 3 files could go",
+        "unsupported-format",
+        "Embedded by perceptual, searched by bruteforce",
+    ] {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let quiet = String::from_utf8(Folder::new().scan(&["--quiet"]).stdout).unwrap();
+    assert!(quiet.contains("one.png") && !quiet.contains("Embedded by"));
+}
+
+#[test]
+fn wrong_usage_is_2_and_failure_is_1() {
+    let folder = Folder::new();
+    let run = |args: &[&str]| {
+        let output = nodupe(folder.0.path(), args);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, error) = run(&["scan", "--embedding", "preceptual", "."]);
+    assert_eq!(code, 2, "{error}");
+    assert!(error.contains("perceptual"), "{error}");
+    let (code, error) = run(&["scan", "--similarity", "fais", "."]);
+    assert_eq!(code, 2, "{error}");
+    let (code, error) = run(&["scan", "--set", "histogram.bin=8", "."]);
+    assert_eq!(code, 2, "{error}");
+    assert!(error.contains("histogram.bins"), "{error}");
+    let (code, error) = run(&["scan", "--set", "histogram.bins=many", "."]);
+    assert_eq!(code, 2, "{error}");
+    assert_eq!(run(&["scan"]).0, 2);
+    let (code, error) = run(&["scan", "no such folder"]);
+    assert_eq!(code, 1, "{error}");
+    assert!(error.contains("no such folder"), "{error}");
+    assert_eq!(run(&["scan", "--help"]).0, 0);
+}
+
+#[test]
+fn the_environment_prefers_and_the_command_line_overrules() {
+    let folder = Folder::new();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nodupe"));
+        let output =
+            command.current_dir(folder.0.path()).args(args).env("NODUPE_EMBEDDING", "histogram").output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["selection"]["embedding"].clone()
+    };
+    assert_eq!(run(&["scan", "--json", "."])["name"], "histogram");
+    assert_eq!(run(&["scan", "--json", "--embedding", "perceptual", "."])["name"], "perceptual");
+}
+
+#[test]
+fn embed_prints_vectors_and_fails_for_files_that_have_none() {
+    let folder = Folder::new();
+    let output = nodupe(folder.0.path(), &["embed", "--json", "one.png", "notes.txt", "one copy.png"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["space"]["dim"], 256);
+    assert_eq!(found["files"][0]["embeddings"], found["files"][2]["embeddings"]);
+    assert_eq!(found["files"][0]["embeddings"][0].as_str().unwrap().len(), 64);
+    assert_eq!(found["files"][1]["error"], "unsupported-format");
+    let output = nodupe(folder.0.path(), &["embed", "--embedding", "histogram", "one.png"]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.trim().split('\t').nth(1).unwrap().split(' ').count(), 96);
+}
+
+#[test]
+fn backends_lists_what_is_linked() {
+    let output = nodupe(Path::new("."), &["backends", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<&str> =
+        found["backends"].as_array().unwrap().iter().map(|backend| backend["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["perceptual", "histogram", "bruteforce"]);
+    assert!(found["backends"].as_array().unwrap().iter().all(|backend| backend["available"] == true));
+    let text = String::from_utf8(nodupe(Path::new("."), &["backends"]).stdout).unwrap();
+    assert!(text.contains("histogram.bins"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf8_or_break_lines_are_shown_and_marked() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = Folder::new();
+    let odd = folder.0.path().join(std::ffi::OsStr::from_bytes(b"a\xff\n.png"));
+    fs::copy(folder.at("one.png"), odd).unwrap();
+    let found = folder.json(&[]);
+    let marked = &found["groups"][0]["paths"][0];
+    assert!(marked["escaped"].as_str().unwrap().ends_with("a\\xff\n.png"), "{marked}");
+    let text = String::from_utf8(folder.scan(&[]).stdout).unwrap();
+    assert!(text.contains("a\\xff\\n.png"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_passed_over_and_loops_end() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new();
+    fs::create_dir(folder.at("below")).unwrap();
+    symlink(folder.0.path(), folder.at("below/loop")).unwrap();
+    symlink(folder.at("two.png"), folder.at("below/two.png")).unwrap();
+    symlink(folder.at("nowhere"), folder.at("below/dangling.png")).unwrap();
+    let kinds = |found: &Value| -> Vec<String> {
+        let all = found["skipped"].as_array().unwrap().iter();
+        let below = all.filter(|skip| skip["path"].as_str().unwrap().contains("below"));
+        below.map(|skip| skip["error"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&folder.json(&[])), ["symlink", "symlink", "symlink"]);
+    let followed = folder.json(&["--follow-links"]);
+    let mut followed_kinds = kinds(&followed);
+    followed_kinds.sort();
+    assert_eq!(followed_kinds, ["not-found", "symlink-loop"]);
+    assert_eq!(followed["groups"].as_array().unwrap().len(), 1, "a link is no duplicate of what it points to");
+}
+
+#[test]
+fn a_file_that_two_paths_reach_is_no_duplicate_of_itself() {
+    let folder = Folder::new();
+    fs::create_dir(folder.at("sub")).unwrap();
+    fs::rename(folder.at("two.png"), folder.at("sub/two.png")).unwrap();
+    let output = nodupe(folder.0.path(), &["scan", "--json", "sub", "sub/two.png", "./sub"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["stats"]["files"], 1);
+    assert_eq!(found["groups"].as_array().unwrap().len(), 0);
+}

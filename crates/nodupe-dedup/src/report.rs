@@ -1,0 +1,235 @@
+//! What a scan found.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nodupe_core::{Undescribable, View};
+use nodupe_media::{ImageInfo, MediaError};
+
+/// What a scan found: groups of duplicates, and what became of the files that are in none because they could not be read
+/// or described.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// The groups, disjoint, ordered by their first file.
+    pub groups: Vec<Group>,
+    /// Every file that was passed over, with its reason, in the order of the walk.
+    pub skipped: Vec<Skipped>,
+    /// How many, how long.
+    pub stats: Stats,
+    /// Whether the scan was stopped before it had seen every file. The groups are right for the files it had seen.
+    pub interrupted: bool,
+}
+
+/// Files that show the same.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Group {
+    /// Whether they are exact copies.
+    pub kind: GroupKind,
+    /// The smallest similarity of any two of them.
+    pub min_similarity: f32,
+    /// The files, at least two, in the order of the walk.
+    pub files: Vec<Member>,
+    /// The strongest links that hold the group together: one fewer than there are files, and every file has at least one.
+    pub links: Vec<Link>,
+}
+
+/// What kind of duplicates a group holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupKind {
+    /// Every link is exact: the same bytes or the same pixels.
+    Exact,
+    /// At least one link is by embeddings.
+    Near,
+}
+
+impl GroupKind {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Near => "near",
+        }
+    }
+}
+
+/// A file of a group.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Member {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What is known of the image.
+    pub image: ImageInfo,
+}
+
+/// Why two files of a group belong together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Link {
+    /// One file, by its place in [`Group::files`].
+    pub a: usize,
+    /// The other one, likewise; it comes after `a`.
+    pub b: usize,
+    /// How alike they are: see [`EmbeddingSpace::similarity`](nodupe_core::EmbeddingSpace::similarity); 1 for exact copies.
+    pub similarity: f32,
+    /// What says so.
+    pub evidence: Evidence,
+}
+
+/// What says that two files belong together, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The same bytes: same size, same BLAKE3.
+    ExactBytes,
+    /// The same pixels as shown (after EXIF orientation) in files that differ.
+    ExactPixels,
+    /// Embeddings near each other.
+    Embedding {
+        /// The embedding backend.
+        backend: &'static str,
+        /// How one of the images has to be turned to look most like the other.
+        view: View,
+        /// The distance in the metric of the backend's space.
+        distance: f32,
+    },
+}
+
+impl Evidence {
+    /// Whether this is proof that nothing differs.
+    pub const fn is_exact(self) -> bool {
+        matches!(self, Self::ExactBytes | Self::ExactPixels)
+    }
+
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ExactBytes => "exact-bytes",
+            Self::ExactPixels => "exact-pixels",
+            Self::Embedding { .. } => "embedding",
+        }
+    }
+}
+
+/// A file that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The kind of reason, one of a fixed set: `not-found`, `unsupported-format`, `decode`, `limit-exceeded`, `io`,
+    /// `undescribable`, `symlink`, `symlink-loop`, `special-file`.
+    pub error: &'static str,
+    /// The reason for a person.
+    pub message: String,
+}
+
+impl Skipped {
+    pub(crate) fn new(path: PathBuf, error: &'static str, message: impl Into<String>) -> Self {
+        Self { path, error, message: message.into() }
+    }
+
+    pub(crate) fn io(path: PathBuf, error: &io::Error) -> Self {
+        let kind = if error.kind() == io::ErrorKind::NotFound { "not-found" } else { "io" };
+        Self::new(path, kind, error.to_string())
+    }
+
+    pub(crate) fn media(path: PathBuf, error: &MediaError) -> Self {
+        Self::new(path, error.kind(), with_sources(error))
+    }
+
+    pub(crate) fn undescribable(path: PathBuf, why: &Undescribable) -> Self {
+        Self::new(path, "undescribable", why.to_string())
+    }
+
+    /// What stopped a walk below `root`.
+    pub(crate) fn walk(root: &std::path::Path, error: &ignore::Error) -> Self {
+        fn path_of(error: &ignore::Error) -> Option<PathBuf> {
+            match error {
+                ignore::Error::WithPath { path, .. } => Some(path.clone()),
+                ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => path_of(err),
+                ignore::Error::Loop { child, .. } => Some(child.clone()),
+                _ => None,
+            }
+        }
+        fn is_loop(error: &ignore::Error) -> bool {
+            match error {
+                ignore::Error::WithPath { err, .. } | ignore::Error::WithDepth { err, .. } => is_loop(err),
+                ignore::Error::Loop { .. } => true,
+                _ => false,
+            }
+        }
+        let path = path_of(error).unwrap_or_else(|| root.to_owned());
+        match error.io_error() {
+            _ if is_loop(error) => Self::new(path, "symlink-loop", "a symbolic link to a folder that it lies in"),
+            Some(error) => Self::io(path, error),
+            None => Self::new(path, "io", error.to_string()),
+        }
+    }
+}
+
+/// An error with everything below it, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// How many, how long.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Regular files that the walk found.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that are copies of another one, byte by byte.
+    pub identical: usize,
+    /// Images that were decoded (of identical files: one).
+    pub decoded: usize,
+    /// Images that have an embedding.
+    pub embedded: usize,
+    /// Pairs of images that the search found within the threshold.
+    pub pairs: usize,
+    /// Queries whose neighbours were cut by the limit: the pairs that are missing are scored when groups are joined.
+    pub truncated: usize,
+    /// Groups.
+    pub groups: usize,
+    /// Files in groups that could go: all but one of each.
+    pub duplicates: usize,
+    /// Their bytes, keeping the largest file of each group.
+    pub duplicate_bytes: u64,
+    /// Time of each stage, in its order.
+    pub timings: Timings,
+}
+
+/// Wall time of each stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Timings {
+    /// Finding the files.
+    pub walk: Duration,
+    /// Comparing files of the same size.
+    pub identical: Duration,
+    /// Decoding and embedding, side by side.
+    pub embed: Duration,
+    /// Of that, the time that the embedding backend took; what is left is waiting for decoders.
+    pub embed_busy: Duration,
+    /// Building the index and finding pairs.
+    pub search: Duration,
+    /// Checking pixels, clustering, collecting the evidence.
+    pub group: Duration,
+    /// Everything.
+    pub total: Duration,
+}

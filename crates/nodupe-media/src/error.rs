@@ -1,0 +1,112 @@
+//! Why a file has no pixels.
+
+use std::path::{Path, PathBuf};
+
+use nodupe_core::BoxError;
+
+use crate::format::ImageFormat;
+use crate::limits::Limit;
+
+/// Why a file has no pixels. The path is the file's; for bytes and readers it is the name that the caller gave.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MediaError {
+    /// There is no such file, or not any more.
+    #[error("{path} does not exist", path = path.display())]
+    NotFound {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The content is no image, or of a kind of image that is not read.
+    #[error("{path} is not an image that can be read: {detail}", path = path.display())]
+    UnsupportedFormat {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead, as far as can be told.
+        detail: String,
+    },
+    /// The file is an image, and it is damaged.
+    #[error("{path} is damaged: the {format} decoder gave up", path = path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes say it is.
+        format: ImageFormat,
+        /// What the decoder said.
+        source: BoxError,
+    },
+    /// Decoding would take, or took, more than [`Limits`](crate::Limits) or
+    /// [`PoolOptions`](crate::PoolOptions) allow.
+    #[error("{path} is over the limit of {limit}: {value}, and {allowed} are allowed", path = path.display())]
+    LimitExceeded {
+        /// The file.
+        path: PathBuf,
+        /// Which limit.
+        limit: Limit,
+        /// What the file takes, or the least that is known of it.
+        value: u64,
+        /// The limit, in the same unit.
+        allowed: u64,
+    },
+    /// Reading failed, or the path is no regular file.
+    #[error("{path} cannot be read", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl MediaError {
+    /// The kind's name in reports, which never changes: `not-found`, `unsupported-format`, `decode`, `limit-exceeded`
+    /// or `io`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not-found",
+            Self::UnsupportedFormat { .. } => "unsupported-format",
+            Self::Decode { .. } => "decode",
+            Self::LimitExceeded { .. } => "limit-exceeded",
+            Self::Io { .. } => "io",
+        }
+    }
+
+    /// The file; for bytes and readers the name that the caller gave.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::NotFound { path }
+            | Self::UnsupportedFormat { path, .. }
+            | Self::Decode { path, .. }
+            | Self::LimitExceeded { path, .. }
+            | Self::Io { path, .. } => path,
+        }
+    }
+}
+
+/// A [`MediaError`] on its way up to where the path is known.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Unsupported(String),
+    Decode(ImageFormat, BoxError),
+    Limit { limit: Limit, value: u64, allowed: u64 },
+    Io(std::io::Error),
+}
+
+impl Failure {
+    pub(crate) fn at(self, path: impl Into<PathBuf>) -> MediaError {
+        let path = path.into();
+        match self {
+            Self::Unsupported(detail) => MediaError::UnsupportedFormat { path, detail },
+            Self::Decode(format, source) => MediaError::Decode { path, format, source },
+            Self::Limit { limit, value, allowed } => MediaError::LimitExceeded { path, limit, value, allowed },
+            Self::Io(source) if source.kind() == std::io::ErrorKind::NotFound => MediaError::NotFound { path },
+            Self::Io(source) => MediaError::Io { path, source },
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(source: std::io::Error) -> Self {
+        Self::Io(source)
+    }
+}

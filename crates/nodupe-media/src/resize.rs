@@ -1,0 +1,222 @@
+//! Pixels as they are stored to the size that an [`InputSpec`] wants, turned as they are shown.
+//!
+//! The stored image is resized first and the small result is turned: to turn millions of pixels would cost more than to
+//! resize them. Filters are symmetric, so that the result is the same up to the rounding of the two passes.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{Filter as Kernel, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use nodupe_core::{BoxError, Channels, Filter, Fit, InputSpec, View};
+
+use crate::orientation::{Shown, turned};
+use crate::picture::zeroed;
+
+/// Pixels of an image as they are stored, 8 bits a channel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stored<'a> {
+    pub(crate) pixels: &'a [u8],
+    pub(crate) channels: Channels,
+    /// Width and height.
+    pub(crate) size: (u32, u32),
+    /// What has to be done to show them.
+    pub(crate) orientation: View,
+}
+
+/// Resizes images, and keeps its buffers from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scaler {
+    resizer: Resizer,
+    /// The resized image before it is turned.
+    small: Vec<u8>,
+    /// The image with its width resized and its height not.
+    narrow: Vec<u8>,
+}
+
+impl Scaler {
+    /// Appends `image` as `spec` wants it to `out`: exactly [`InputSpec::bytes`].
+    pub(crate) fn append(&mut self, image: &Stored<'_>, spec: &InputSpec, out: &mut Vec<u8>) -> Result<(), BoxError> {
+        let (width, height) = turned(image.orientation, image.size.0, image.size.1);
+        let placed = Placed::new(spec, width, height);
+        let crop = placed.crop.stored(image.orientation, (width, height));
+        let algorithm = algorithm(spec.filter())?;
+        let start = out.len();
+        if image.orientation == View::Identity && image.channels == spec.channels() && placed.fills(spec) {
+            out.resize(start + spec.bytes(), 0);
+            let (_, to) = out.split_at_mut(start);
+            return self.resize(image, crop, placed.size, algorithm, to);
+        }
+        let size = turned(image.orientation, placed.size.0, placed.size.1);
+        let mut small = std::mem::take(&mut self.small);
+        let bytes = zeroed(&mut small, size.0 as usize * size.1 as usize * image.channels.count());
+        let resized = self.resize(image, crop, size, algorithm, bytes);
+        if resized.is_ok() {
+            let shown = Shown::new(&small, image.channels, size, image.orientation);
+            placed.compose(&shown, spec, out);
+        }
+        self.small = small;
+        resized
+    }
+
+    /// Bytes that the buffers hold.
+    pub(crate) fn held(&self) -> usize {
+        self.resizer.size_of_internal_buffers() + self.small.capacity() + self.narrow.capacity()
+    }
+
+    fn resize(
+        &mut self,
+        image: &Stored<'_>,
+        crop: Crop,
+        (width, height): (u32, u32),
+        algorithm: ResizeAlg,
+        to: &mut [u8],
+    ) -> Result<(), BoxError> {
+        let (stored_width, stored_height) = image.size;
+        let kind = match image.channels {
+            Channels::Luma => PixelType::U8,
+            _ => PixelType::U8x3,
+        };
+        let options = ResizeOptions::new().resize_alg(algorithm);
+        let source = ImageRef::new(stored_width, stored_height, image.pixels, kind)?;
+        let mut target = Image::from_slice_u8(width, height, to, kind)?;
+        // The resizer makes the height first, and keeps the whole width until then. Where the height grows and the width
+        // shrinks (a very wide image) that is more than the image itself, without bound: there the width comes first.
+        if height > stored_height && width < stored_width {
+            let bytes = width as usize * stored_height as usize * image.channels.count();
+            let mut narrow = Image::from_slice_u8(width, stored_height, zeroed(&mut self.narrow, bytes), kind)?;
+            let across = options.crop(crop.left, 0.0, crop.width, f64::from(stored_height));
+            self.resizer.resize(&source, &mut narrow, &across)?;
+            let down = options.crop(0.0, crop.top, f64::from(width), crop.height);
+            self.resizer.resize(&narrow, &mut target, &down)?;
+        } else {
+            let both = options.crop(crop.left, crop.top, crop.width, crop.height);
+            self.resizer.resize(&source, &mut target, &both)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that resizing an image of this size holds at most besides the pixels: the pass between, and the filter.
+pub(crate) fn memory((width, height): (u32, u32), spec: &InputSpec) -> u64 {
+    let (width, height) = (u64::from(width), u64::from(height));
+    let largest = u64::from(spec.width().max(spec.height()));
+    let channels = spec.channels().count() as u64;
+    let between = width.max(largest) * height.min(largest) * channels;
+    let radius = match spec.filter() {
+        Filter::Lanczos3 => 3,
+        Filter::CatmullRom => 2,
+        _ => 1,
+    };
+    // Coefficients as f64 and as the integers that are computed with.
+    let filter = 12 * (2 * radius * (width + height) + 8 * largest);
+    between + filter + 2 * spec.bytes() as u64
+}
+
+fn algorithm(filter: Filter) -> Result<ResizeAlg, BoxError> {
+    Ok(ResizeAlg::Convolution(match filter {
+        Filter::Nearest => return Ok(ResizeAlg::Nearest),
+        Filter::Box => FilterType::Box,
+        Filter::Triangle => FilterType::Bilinear,
+        Filter::Jarosz => FilterType::Custom(Kernel::new("jarosz", jarosz, 0.5)?),
+        Filter::CatmullRom => FilterType::CatmullRom,
+        Filter::Lanczos3 => FilterType::Lanczos3,
+        other => return Err(format!("the filter {other:?} is not known").into()),
+    }))
+}
+
+/// A triangle of radius ½. Not quite zero at its ends: an output pixel that lies exactly between two pixels of a smaller
+/// source sees nothing else, and is their mean.
+fn jarosz(x: f64) -> f64 {
+    (1.0 - 2.0 * x.abs()).max(1e-9)
+}
+
+/// A part of an image, in its pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Crop {
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
+}
+
+impl Crop {
+    /// This part of the image as shown, of `size`, in the pixels as they are stored.
+    fn stored(self, view: View, size: (u32, u32)) -> Self {
+        let (shown_width, shown_height) = (f64::from(size.0), f64::from(size.1));
+        let mut crop = self;
+        // Which of the shown axes runs against the stored one that it lies on.
+        if matches!(view, View::FlipHorizontal | View::Rotate180 | View::Rotate90 | View::Transverse) {
+            crop.left = (shown_width - self.left - self.width).max(0.0);
+        }
+        if matches!(view, View::FlipVertical | View::Rotate180 | View::Rotate270 | View::Transverse) {
+            crop.top = (shown_height - self.top - self.height).max(0.0);
+        }
+        if !view.swaps_axes() {
+            return crop;
+        }
+        Self { left: crop.top, top: crop.left, width: crop.height, height: crop.width }
+    }
+}
+
+/// Which part of the image as shown becomes which part of the output.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Placed {
+    crop: Crop,
+    /// Width and height of the part of the output.
+    size: (u32, u32),
+    /// Where it begins, from the left and from the top.
+    at: (u32, u32),
+    /// What is around it.
+    background: u8,
+}
+
+impl Placed {
+    fn new(spec: &InputSpec, width: u32, height: u32) -> Self {
+        let wanted = (spec.width(), spec.height());
+        let (w, h) = (f64::from(width), f64::from(height));
+        let whole =
+            Self { crop: Crop { left: 0.0, top: 0.0, width: w, height: h }, size: wanted, at: (0, 0), background: 0 };
+        match spec.fit() {
+            Fit::ShortestEdge { edge } => {
+                // An edge below the wanted size would leave the crop without pixels.
+                let edge = u64::from(edge.get().max(wanted.0).max(wanted.1));
+                let short = u64::from(width.min(height));
+                let scaled = |side: u32| edge * u64::from(side) / short;
+                let (left, crop_width) = centre(width, scaled(width), wanted.0);
+                let (top, crop_height) = centre(height, scaled(height), wanted.1);
+                let crop = Crop { left, top, width: crop_width, height: crop_height };
+                Self { crop, ..whole }
+            }
+            Fit::Letterbox { background } => {
+                let scale = (f64::from(wanted.0) / w).min(f64::from(wanted.1) / h);
+                let scaled = |side: f64, most: u32| ((side * scale).round() as u32).clamp(1, most);
+                let size = (scaled(w, wanted.0), scaled(h, wanted.1));
+                Self { size, at: ((wanted.0 - size.0) / 2, (wanted.1 - size.1) / 2), background, ..whole }
+            }
+            _ => whole,
+        }
+    }
+
+    fn fills(&self, spec: &InputSpec) -> bool {
+        self.size == (spec.width(), spec.height())
+    }
+
+    /// Appends the resized image in its place, on the background.
+    fn compose(&self, shown: &Shown<'_>, spec: &InputSpec, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + spec.bytes(), self.background);
+        let count = spec.channels().count();
+        let (row, left) = (spec.width() as usize * count, self.at.0 as usize * count);
+        let rows = out[start..].chunks_exact_mut(row).skip(self.at.1 as usize);
+        for (y, row) in rows.take(shown.height()).enumerate() {
+            shown.row(y, spec.channels(), &mut row[left..][..self.size.0 as usize * count]);
+        }
+    }
+}
+
+/// The part of a side of `length` pixels that is the middle `wanted` pixels of it when it is scaled to `scaled`: where it
+/// begins, and its length.
+fn centre(length: u32, scaled: u64, wanted: u32) -> (f64, f64) {
+    let ratio = f64::from(length) / scaled as f64;
+    let left = (scaled - u64::from(wanted)) / 2;
+    let begin = left as f64 * ratio;
+    (begin, (f64::from(wanted) * ratio).min(f64::from(length) - begin))
+}

@@ -1,0 +1,217 @@
+//! The main job: folders to groups, with backends chosen on the way.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use nodupe_core::{IndexSpec, Options, Registry};
+use nodupe_dedup::{Linkage, Progress, Report, Scan, ScanError, Silent, WalkOptions};
+use nodupe_media::PoolOptions;
+use nodupe_select::{Preference, SelectError, Selected, Selector};
+
+/// Finds near duplicates in folders: chooses the backends, then runs the pipeline.
+///
+/// ```no_run
+/// use nodupe::{Preference, Scanner};
+/// let found = Scanner::new().with_embedding(Preference::require("perceptual")).run(["photos"])?;
+/// for group in &found.report.groups {
+///     println!("{} files, at least {:.3} alike", group.files.len(), group.min_similarity);
+/// }
+/// # Ok::<(), nodupe::ScannerError>(())
+/// ```
+#[derive(Clone)]
+pub struct Scanner<'a> {
+    registry: Option<&'a Registry>,
+    embedding: Option<Preference>,
+    similarity: Option<Preference>,
+    options: Options,
+    threshold: Option<f32>,
+    linkage: Linkage,
+    views: Option<bool>,
+    walk: WalkOptions,
+    decoding: PoolOptions,
+    progress: &'a dyn Progress,
+}
+
+/// What a scan found, and with what.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Scanned {
+    /// The groups, the files that were passed over, the figures.
+    pub report: Report,
+    /// How the embedding backend was chosen.
+    pub embedding: nodupe_select::Report,
+    /// How the similarity backend was chosen; `None` where fewer than two images had an embedding, so that none was needed.
+    pub similarity: Option<nodupe_select::Report>,
+}
+
+/// Why a scan could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScannerError {
+    /// No backend of the kind that was asked for can run.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// The pipeline failed.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+}
+
+/// Finds near duplicates at and below `roots` with the best backends that run here and their own thresholds.
+///
+/// # Errors
+/// [`ScannerError`] where no backend runs or one fails; never for the sake of a file.
+#[doc(alias = "find_duplicates")]
+pub fn scan(roots: impl IntoIterator<Item = impl Into<PathBuf>>) -> Result<Scanned, ScannerError> {
+    Scanner::new().run(roots)
+}
+
+impl Default for Scanner<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Scanner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scanner")
+            .field("embedding", &self.embedding)
+            .field("similarity", &self.similarity)
+            .field("options", &self.options)
+            .field("threshold", &self.threshold)
+            .field("linkage", &self.linkage)
+            .field("views", &self.views)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Scanner<'a> {
+    /// The best backends that run here, the embedding's own threshold, average link.
+    pub fn new() -> Self {
+        Self {
+            registry: None,
+            embedding: None,
+            similarity: None,
+            options: Options::new(),
+            threshold: None,
+            linkage: Linkage::default(),
+            views: None,
+            walk: WalkOptions::default(),
+            decoding: PoolOptions::default(),
+            progress: &Silent,
+        }
+    }
+
+    /// Chooses among these backends instead of all that are linked.
+    #[must_use]
+    pub fn with_registry(mut self, registry: &'a Registry) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
+    /// Which embedding backend; otherwise what `NODUPE_EMBEDDING` says, and else the strongest that runs.
+    #[must_use]
+    pub fn with_embedding(mut self, preference: Preference) -> Self {
+        self.embedding = Some(preference);
+        self
+    }
+
+    /// Which similarity backend; otherwise what `NODUPE_SIMILARITY` says, and else the strongest for the size.
+    #[must_use]
+    pub fn with_similarity(mut self, preference: Preference) -> Self {
+        self.similarity = Some(preference);
+        self
+    }
+
+    /// What the backends are told when they are made. A batch size also decides how many images are embedded at once.
+    #[must_use]
+    pub fn with_options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// From which similarity on two images are near duplicates: over 0, up to 1. `None`: the backend's calibrated one.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: Option<f32>) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// How pairs become groups.
+    #[must_use]
+    pub fn with_linkage(mut self, linkage: Linkage) -> Self {
+        self.linkage = linkage;
+        self
+    }
+
+    /// Whether each image is asked for under all eight rotations and flips. `None`: where that is cheap.
+    #[must_use]
+    pub fn with_views(mut self, views: Option<bool>) -> Self {
+        self.views = views;
+        self
+    }
+
+    /// What the walk goes into.
+    #[must_use]
+    pub fn with_walk(mut self, walk: WalkOptions) -> Self {
+        self.walk = walk;
+        self
+    }
+
+    /// Threads and limits of decoding.
+    #[must_use]
+    pub fn with_decoding(mut self, decoding: PoolOptions) -> Self {
+        self.decoding = decoding;
+        self
+    }
+
+    /// Who is told what goes on.
+    #[must_use]
+    pub fn with_progress(mut self, progress: &'a dyn Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Finds near duplicates among the files at and below `roots`.
+    ///
+    /// # Errors
+    /// [`ScannerError`] where no backend runs or one fails; never for the sake of a file.
+    pub fn run(&self, roots: impl IntoIterator<Item = impl Into<PathBuf>>) -> Result<Scanned, ScannerError> {
+        let linked;
+        let registry = match self.registry {
+            Some(registry) => registry,
+            None => {
+                linked = Registry::linked();
+                &linked
+            }
+        };
+        let selector = |preference: &Option<Preference>| {
+            let selector = Selector::new(registry).with_options(self.options.clone());
+            match preference {
+                Some(preference) => selector.with_preference(preference.clone()),
+                None => selector,
+            }
+        };
+        let Selected { backend, report: embedding, .. } = selector(&self.embedding).embedding()?;
+
+        let similarity_selector = selector(&self.similarity);
+        // A wish that cannot be met is said now and not after hours of decoding.
+        similarity_selector.similarity(&IndexSpec::new(backend.space()))?;
+        let similarity = RefCell::new(None);
+        let make_index = |spec: &IndexSpec<'_>| {
+            let selected = similarity_selector.similarity(spec)?;
+            similarity.replace(Some(selected.report));
+            Ok(selected.backend)
+        };
+        let roots: Vec<PathBuf> = roots.into_iter().map(Into::into).collect();
+        let scan = Scan::new(backend.as_ref(), &make_index)
+            .with_threshold(self.threshold)
+            .with_linkage(self.linkage)
+            .with_views(self.views)
+            .with_batch(self.options.batch())
+            .with_walk(self.walk)
+            .with_decoding(self.decoding.clone())
+            .with_progress(self.progress);
+        let report = scan.run(&roots)?;
+        Ok(Scanned { report, embedding, similarity: similarity.into_inner() })
+    }
+}

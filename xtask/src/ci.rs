@@ -1,0 +1,40 @@
+//! All that has to hold before a change goes in, the quick checks first.
+
+use std::time::Instant;
+
+use crate::command::{Failure, cargo};
+use crate::features::Build;
+use crate::workspace::Workspace;
+use crate::{features, tidy};
+
+/// Everything is built by one profile, so that a cold run compiles each dependency once.
+pub(crate) fn run() -> Result<(), Failure> {
+    let start = Instant::now();
+    let pure_rust = Workspace::load()?.pure_rust();
+    step("fmt", || cargo(["fmt", "--all", "--check"]).run())?;
+    step("tidy", tidy::run)?;
+    step("clippy", || {
+        cargo(["clippy", "--workspace", "--all-targets"]).args(&pure_rust).args(["--", "-D", "warnings"]).run()
+    })?;
+    step("doc", || {
+        cargo(["doc", "--workspace", "--no-deps"]).args(&pure_rust).env("RUSTDOCFLAGS", "-D warnings").run()
+    })?;
+    step("features", || features::run(Build::Dev))?;
+    step("test", || test(&[]))?;
+    println!("\nci: everything passed in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The tests of every crate with every feature that needs nothing but Rust, documentation included.
+pub(crate) fn test(arguments: &[&str]) -> Result<(), Failure> {
+    let pure_rust = Workspace::load()?.pure_rust();
+    cargo(["test", "--workspace"]).args(pure_rust).args(arguments).run()
+}
+
+fn step(name: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    println!("\n== {name}");
+    let start = Instant::now();
+    run().map_err(|failure| Failure::new(format!("ci stopped at `{name}`: {failure}")))?;
+    println!("== {name}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
