@@ -1,4 +1,5 @@
 //! Seeded data for the benchmarks, so that two runs measure the same.
+#![forbid(unsafe_code)]
 
 /// A generator of pseudo-random numbers: `SplitMix64` (Steele, Lea and Flood, 2014).
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! The suite passes what is honest and names every lie.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests are tests")]
+
 mod toy;
 
 use std::collections::HashSet;
@@ -100,9 +102,9 @@ lies! {
 
     a_backend_that_is_made_by_chance_is_caught, "repeatable" => {
         fn embed(toy: &Toy<Self>, batch: &ImageBatch<'_>) -> Result<EmbeddedBatch, EmbedError> {
+            static FIRST: AtomicU32 = AtomicU32::new(u32::MAX);
             // The address stands for a seed.
             let seed = std::ptr::from_ref(toy) as usize / 16 % 48;
-            static FIRST: AtomicU32 = AtomicU32::new(u32::MAX);
             let _ = FIRST.compare_exchange(u32::MAX, seed as u32, Relaxed, Relaxed);
             let other = FIRST.load(Relaxed) as usize != seed;
             edited(toy, batch, |_, row| if other { row.reverse() })
@@ -127,7 +129,7 @@ lies! {
             edited(toy, batch, |_, row| {
                 row[0] += 0.005 * many;
                 let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-                row.iter_mut().for_each(|x| *x /= length);
+                for x in row { *x /= length; }
             })
         }
     }

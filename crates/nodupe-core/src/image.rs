@@ -59,8 +59,11 @@ pub enum Filter {
     Box,
     /// A triangle of radius 1 output pixel: bilinear interpolation with antialiasing.
     Triangle,
-    /// A triangle of radius ½ output pixel: two passes of a box of half an output pixel, the "Jarosz filter" of Meta's
-    /// *PDQ hashing* specification, sampled at the output pixels.
+    /// The "Jarosz filter" of Meta's *PDQ hashing* specification: two passes of a box of half an output pixel, placed as
+    /// its reference implementation places them. Where `n` pixels become `m`, the box of pixel `x` is `w = ceil(n / 2m)`
+    /// wide and begins at `x - (w - 1 - floor(w / 2))`, and output pixel `i` is the filtered pixel `floor((i + ½) n / m)`.
+    /// This is a triangle of radius ½ output pixel, up to 1½ pixels of the source off centre: a centred one gives
+    /// hashes that differ.
     Jarosz,
     /// The cubic of Catmull and Rom (a = -0.5), radius 2.
     CatmullRom,

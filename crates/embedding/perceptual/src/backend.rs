@@ -51,7 +51,7 @@ impl Perceptual {
     pub fn new() -> Result<Self, SpaceError> {
         Ok(Self {
             info: BackendInfo::new(NAME, package!()),
-            space: EmbeddingSpace::hamming("pdq", BITS)?,
+            space: pdq()?,
             input: InputSpec::luma(SIDE as u32, SIDE as u32).with_filter(Filter::Jarosz),
             transform: Transform::new(),
         })
@@ -137,7 +137,11 @@ pub(crate) fn create(_: &Options) -> Result<Box<dyn EmbeddingBackend>, Unavailab
 }
 
 pub(crate) fn space(_: &Options) -> Result<EmbeddingSpace, Unavailable> {
-    EmbeddingSpace::hamming("pdq", BITS).map_err(impossible)
+    pdq().map_err(impossible)
+}
+
+fn pdq() -> Result<EmbeddingSpace, SpaceError> {
+    EmbeddingSpace::hamming("pdq", BITS)
 }
 
 fn impossible(source: SpaceError) -> Unavailable {

@@ -1,4 +1,5 @@
 //! The eight hashes that come from one transform are those of the turned pixels.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests are tests")]
 
 use nodupe_core::{EmbeddedBatch, EmbeddingBackend, ImageBatch, Row, View};
 use nodupe_perceptual::Perceptual;
@@ -32,6 +33,8 @@ fn distance(a: &EmbeddedBatch, b: &EmbeddedBatch) -> u32 {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_view_is_the_hash_of_the_turned_pixels(patch in 3usize..20, noise in 8u8..100, seed: u32) {
         let backend = Perceptual::new().unwrap();

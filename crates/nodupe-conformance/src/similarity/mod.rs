@@ -20,7 +20,7 @@ use subject::Subject;
 ///
 /// ```
 /// use nodupe_conformance::{reference, similarity};
-/// let passed = similarity(reference::REGISTRATION).run()?;
+/// let passed = similarity(reference::REGISTRATION).only(["search-order", "vectors"]).run()?;
 /// assert!(passed.skipped.is_empty());
 /// # Ok::<(), nodupe_conformance::Violations>(())
 /// ```

@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)] // two argued exceptions: `product` calls a library on raw pointers, `popcount` picks instructions
-#![cfg_attr(not(test), expect(dead_code, reason = "the backend that calls the kernels comes with the core crate"))]
 
+mod backend;
 mod bits;
 mod exact;
+mod file;
 mod matrix;
 #[cfg(test)]
 mod naive;
@@ -11,3 +12,16 @@ mod popcount;
 mod product;
 mod sweep;
 mod top_k;
+
+use nodupe_core::{SimilarityRegistration, package};
+
+pub use backend::BruteForce;
+
+/// The backend's entry in the registry: `bruteforce`.
+pub const REGISTRATION: SimilarityRegistration =
+    SimilarityRegistration::new(backend::NAME, package!(), backend::create, backend::open)
+        .with_supports(backend::supports)
+        .with_priority(10)
+        .with_rank(backend::rank);
+
+nodupe_core::submit!(REGISTRATION);
