@@ -14,10 +14,10 @@ impl Metric {
     pub fn distance(self, a: Row<'_>, b: Row<'_>) -> Option<f32> {
         match (self, a, b) {
             (Self::Cosine, Row::F32(a), Row::F32(b)) if a.len() == b.len() => {
-                Some((1.0 - sum(a, b, |x, y| x * y)).clamp(0.0, 2.0) as f32)
+                Some((1.0 - dot(a, b)).clamp(0.0, 2.0) as f32)
             }
             (Self::SquaredEuclidean, Row::F32(a), Row::F32(b)) if a.len() == b.len() => {
-                Some(sum(a, b, |x, y| (x - y) * (x - y)) as f32)
+                Some(squared_euclidean(a, b) as f32)
             }
             (Self::Hamming, Row::Bits(a), Row::Bits(b)) if a.len() == b.len() => Some(differing_bits(a, b) as f32),
             _ => None,
@@ -25,14 +25,27 @@ impl Metric {
     }
 }
 
+/// The inner product of two rows, summed in double precision in one fixed order: it depends on the two rows alone.
+/// Of rows of different lengths the common part counts.
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+    sum(a, b, |x, y| x * y)
+}
+
+/// The squared Euclidean distance of two rows, summed as [`dot`] does: exactly 0 for equal rows.
+pub fn squared_euclidean(a: &[f32], b: &[f32]) -> f64 {
+    sum(a, b, |x, y| (x - y) * (x - y))
+}
+
 /// Eight running sums, so that the compiler can keep them in vector registers.
+#[inline]
 fn sum(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     const LANES: usize = 8;
+    let length = a.len().min(b.len());
+    let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a[..length].as_chunks::<LANES>(), b[..length].as_chunks::<LANES>());
     let mut sums = [0.0f64; LANES];
-    let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for (a, b) in a_blocks.iter().zip(b_blocks) {
-        for lane in 0..LANES {
-            sums[lane] += term(f64::from(a[lane]), f64::from(b[lane]));
+        for ((sum, &x), &y) in sums.iter_mut().zip(a).zip(b) {
+            *sum += term(f64::from(x), f64::from(y));
         }
     }
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(&x, &y)| term(f64::from(x), f64::from(y))).sum();
@@ -63,6 +76,16 @@ mod tests {
         let (a, b): (Vec<f32>, Vec<f32>) = ((0u8..21).map(f32::from).collect(), vec![0.0; 21]);
         assert_eq!(Metric::SquaredEuclidean.distance(Row::F32(&a), Row::F32(&b)), Some(2870.0));
         assert_eq!(Metric::Hamming.distance(Row::Bits(&[1; 19]), Row::Bits(&[0; 19])), Some(19.0));
+    }
+
+    #[test]
+    fn equal_rows_are_no_distance_apart_and_the_order_of_rows_does_not_matter() {
+        let rows: Vec<Vec<f32>> =
+            (1u8..4).map(|seed| (0u8..19).map(|i| f32::from(i * seed) * 0.37 - 3.0).collect()).collect();
+        for a in &rows {
+            assert_eq!(squared_euclidean(a, a).to_bits(), 0);
+            assert!(rows.iter().all(|b| dot(a, b).to_bits() == dot(b, a).to_bits()));
+        }
     }
 
     #[test]

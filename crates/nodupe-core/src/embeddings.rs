@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::distance::dot;
 use crate::error::IndexError;
 use crate::space::{ElementType, EmbeddingSpace};
 
@@ -280,9 +281,9 @@ impl<'a> From<&'a Embeddings> for EmbeddingsRef<'a> {
     }
 }
 
-/// The Euclidean length, summed in double precision: NaN or infinite where a component is.
+/// The Euclidean length: NaN or infinite where a component is.
 pub(crate) fn length(vector: &[f32]) -> f64 {
-    vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt()
+    dot(vector, vector).sqrt()
 }
 
 #[cfg(test)]

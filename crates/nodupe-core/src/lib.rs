@@ -22,6 +22,7 @@ mod unavailable;
 mod view;
 
 pub use check::{check_add, check_distance, check_rows};
+pub use distance::{dot, squared_euclidean};
 pub use embedding::{EmbeddedBatch, EmbeddingBackend, Matching, Orientation, Region, Undescribable};
 pub use embeddings::{Embeddings, EmbeddingsRef, Row, Rows, UNIT_TOLERANCE};
 pub use error::{BoxError, EmbedError, IndexError, SpaceError};

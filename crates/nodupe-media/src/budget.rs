@@ -122,6 +122,11 @@ mod tests {
 
     use super::*;
 
+    fn held_by_state(budget: &Budget) -> (u64, usize) {
+        let state = budget.lock();
+        (state.used, state.holders)
+    }
+
     #[test]
     fn what_is_held_at_once_stays_within_the_budget() {
         let budget = Budget::new(100);
@@ -142,7 +147,7 @@ mod tests {
             }
         });
         assert!(peak.into_inner() <= 100);
-        assert_eq!((budget.lock().used, budget.lock().holders), (0, 0));
+        assert_eq!(held_by_state(&budget), (0, 0));
     }
 
     #[test]
@@ -179,7 +184,7 @@ mod tests {
         lost.disown();
         drop(budget.take(10).unwrap());
         drop(lost);
-        assert_eq!((budget.lock().used, budget.lock().holders), (0, 0));
+        assert_eq!(held_by_state(&budget), (0, 0));
     }
 
     #[test]

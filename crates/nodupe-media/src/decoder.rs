@@ -364,7 +364,7 @@ fn attempt(
     match task {
         Task::Header => {}
         Task::Pixels(spec, out) => {
-            scaler.append(&image, spec, out).map_err(|error| Failure::Decode(request.format, error))?
+            scaler.append(&image, spec, out).map_err(|error| Failure::Decode(request.format, error))?;
         }
         Task::Digest(digest) => **digest = digest_of(&image, (width, height)),
     }

@@ -159,4 +159,3 @@ mod tests {
         assert_eq!(foreign(b"<html>"), "it begins with 3c 68 74 6d 6c 3e, as no known format does");
     }
 }
-// x

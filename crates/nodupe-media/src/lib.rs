@@ -6,6 +6,7 @@ mod deadline;
 mod decoder;
 mod error;
 mod format;
+mod jarosz;
 mod jpeg;
 mod limits;
 mod orientation;

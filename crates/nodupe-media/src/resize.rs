@@ -1,12 +1,15 @@
 //! Pixels as they are stored to the size that an [`InputSpec`] wants, turned as they are shown.
 //!
 //! The stored image is resized first and the small result is turned: to turn millions of pixels would cost more than to
-//! resize them. Filters are symmetric, so that the result is the same up to the rounding of the two passes.
+//! resize them. Filters are symmetric, so that the result is the same up to the rounding of the two passes; the one that is
+//! not has a file of its own.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{Filter as Kernel, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{InnerPixel, U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use nodupe_core::{BoxError, Channels, Filter, Fit, InputSpec, View};
 
+use crate::jarosz::{self, Axis};
 use crate::orientation::{Shown, turned};
 use crate::picture::zeroed;
 
@@ -37,14 +40,20 @@ impl Scaler {
         let (width, height) = turned(image.orientation, image.size.0, image.size.1);
         let placed = Placed::new(spec, width, height);
         let crop = placed.crop.stored(image.orientation, (width, height));
+        let size = turned(image.orientation, placed.size.0, placed.size.1);
+        if spec.filter() == Filter::Jarosz {
+            let (across, down) = axes(crop, size, image);
+            let small = jarosz::resize(image.pixels, image.channels, image.size.0 as usize, across, down);
+            placed.compose(&Shown::new(&small, image.channels, size, image.orientation), spec, out);
+            return Ok(());
+        }
         let algorithm = algorithm(spec.filter())?;
         let start = out.len();
         if image.orientation == View::Identity && image.channels == spec.channels() && placed.fills(spec) {
             out.resize(start + spec.bytes(), 0);
             let (_, to) = out.split_at_mut(start);
-            return self.resize(image, crop, placed.size, algorithm, to);
+            return self.resize(image, crop, size, algorithm, to);
         }
-        let size = turned(image.orientation, placed.size.0, placed.size.1);
         let mut small = std::mem::take(&mut self.small);
         let bytes = zeroed(&mut small, size.0 as usize * size.1 as usize * image.channels.count());
         let resized = self.resize(image, crop, size, algorithm, bytes);
@@ -65,30 +74,42 @@ impl Scaler {
         &mut self,
         image: &Stored<'_>,
         crop: Crop,
+        size: (u32, u32),
+        algorithm: ResizeAlg,
+        to: &mut [u8],
+    ) -> Result<(), BoxError> {
+        // Typed, since the resizer's own choice would have its code for every kind of pixel compiled here.
+        match image.channels {
+            Channels::Luma => self.resize_as::<U8>(image, crop, size, algorithm, to),
+            _ => self.resize_as::<U8x3>(image, crop, size, algorithm, to),
+        }
+    }
+
+    fn resize_as<P: InnerPixel + PixelTrait>(
+        &mut self,
+        image: &Stored<'_>,
+        crop: Crop,
         (width, height): (u32, u32),
         algorithm: ResizeAlg,
         to: &mut [u8],
     ) -> Result<(), BoxError> {
         let (stored_width, stored_height) = image.size;
-        let kind = match image.channels {
-            Channels::Luma => PixelType::U8,
-            _ => PixelType::U8x3,
-        };
         let options = ResizeOptions::new().resize_alg(algorithm);
-        let source = ImageRef::new(stored_width, stored_height, image.pixels, kind)?;
-        let mut target = Image::from_slice_u8(width, height, to, kind)?;
+        let source = TypedImageRef::<P>::from_buffer(stored_width, stored_height, image.pixels)?;
+        let mut target = TypedImage::<P>::from_buffer(width, height, to)?;
         // The resizer makes the height first, and keeps the whole width until then. Where the height grows and the width
         // shrinks (a very wide image) that is more than the image itself, without bound: there the width comes first.
         if height > stored_height && width < stored_width {
             let bytes = width as usize * stored_height as usize * image.channels.count();
-            let mut narrow = Image::from_slice_u8(width, stored_height, zeroed(&mut self.narrow, bytes), kind)?;
+            let mut narrow = TypedImage::<P>::from_buffer(width, stored_height, zeroed(&mut self.narrow, bytes))?;
             let across = options.crop(crop.left, 0.0, crop.width, f64::from(stored_height));
-            self.resizer.resize(&source, &mut narrow, &across)?;
+            self.resizer.resize_typed(&source, &mut narrow, &across)?;
+            let narrow = TypedImageRef::<P>::from_buffer(width, stored_height, &self.narrow)?;
             let down = options.crop(0.0, crop.top, f64::from(width), crop.height);
-            self.resizer.resize(&narrow, &mut target, &down)?;
+            self.resizer.resize_typed(&narrow, &mut target, &down)?;
         } else {
             let both = options.crop(crop.left, crop.top, crop.width, crop.height);
-            self.resizer.resize(&source, &mut target, &both)?;
+            self.resizer.resize_typed(&source, &mut target, &both)?;
         }
         Ok(())
     }
@@ -115,17 +136,30 @@ fn algorithm(filter: Filter) -> Result<ResizeAlg, BoxError> {
         Filter::Nearest => return Ok(ResizeAlg::Nearest),
         Filter::Box => FilterType::Box,
         Filter::Triangle => FilterType::Bilinear,
-        Filter::Jarosz => FilterType::Custom(Kernel::new("jarosz", jarosz, 0.5)?),
         Filter::CatmullRom => FilterType::CatmullRom,
         Filter::Lanczos3 => FilterType::Lanczos3,
         other => return Err(format!("the filter {other:?} is not known").into()),
     }))
 }
 
-/// A triangle of radius ½. Not quite zero at its ends: an output pixel that lies exactly between two pixels of a smaller
-/// source sees nothing else, and is their mean.
-fn jarosz(x: f64) -> f64 {
-    (1.0 - 2.0 * x.abs()).max(1e-9)
+/// Which of the axes as shown run against the stored ones that they lie on: the one to the right, the one down.
+fn reversed(view: View) -> (bool, bool) {
+    (
+        matches!(view, View::FlipHorizontal | View::Rotate180 | View::Rotate90 | View::Transverse),
+        matches!(view, View::FlipVertical | View::Rotate180 | View::Rotate270 | View::Transverse),
+    )
+}
+
+/// The axes of a part of the stored pixels, in whole pixels, that becomes `size`.
+fn axes(part: Crop, size: (u32, u32), image: &Stored<'_>) -> (Axis, Axis) {
+    let axis = |begin: f64, length: f64, most: u32, out: u32, reversed| {
+        let most = most as usize;
+        let begin = (begin.round() as usize).min(most - 1);
+        Axis { begin, length: (length.round() as usize).clamp(1, most - begin), out: out as usize, reversed }
+    };
+    let (right, down) = reversed(image.orientation);
+    let (x, y) = if image.orientation.swaps_axes() { (down, right) } else { (right, down) };
+    (axis(part.left, part.width, image.size.0, size.0, x), axis(part.top, part.height, image.size.1, size.1, y))
 }
 
 /// A part of an image, in its pixels.
@@ -142,11 +176,11 @@ impl Crop {
     fn stored(self, view: View, size: (u32, u32)) -> Self {
         let (shown_width, shown_height) = (f64::from(size.0), f64::from(size.1));
         let mut crop = self;
-        // Which of the shown axes runs against the stored one that it lies on.
-        if matches!(view, View::FlipHorizontal | View::Rotate180 | View::Rotate90 | View::Transverse) {
+        let (across, down) = reversed(view);
+        if across {
             crop.left = (shown_width - self.left - self.width).max(0.0);
         }
-        if matches!(view, View::FlipVertical | View::Rotate180 | View::Rotate270 | View::Transverse) {
+        if down {
             crop.top = (shown_height - self.top - self.height).max(0.0);
         }
         if !view.swaps_axes() {

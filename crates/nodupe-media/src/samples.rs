@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn floats_are_linear_light_and_what_is_out_of_range_is_cut_off() {
-        let pixels = bytes_of(&[-1.0, 0.0, 0.214_041, 1.0, 70.0, f32::NAN].map(f32::to_ne_bytes));
+        let pixels = bytes_of(&[-1.0, 0.0, 0.215_861, 1.0, 70.0, f32::NAN].map(f32::to_ne_bytes));
         assert_eq!(converted(ColorType::Rgb32F, Channels::Rgb, WHITE, &pixels).1, [0, 0, 128, 255, 255, 0]);
     }
 }

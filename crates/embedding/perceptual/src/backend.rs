@@ -14,9 +14,10 @@ use crate::transform::{Pixels, SIDE, Transform};
 
 pub(crate) const NAME: &str = "perceptual";
 
-/// The similarity from which on two images are near duplicates: 31 of the 256 bits may differ, which the specification
-/// gives as the distance of a confident match.
-const THRESHOLD: f32 = 1.0 - 31.0 / BITS as f32;
+/// The similarity from which on two images are near duplicates: 34 of the 256 bits may differ. The specification gives 31
+/// for pairs; groups by average link keep a precision over 0.999 a little beyond it (see the README), and a mirrored copy
+/// needs the room, since the filter of the reference is not symmetric.
+const THRESHOLD: f32 = 1.0 - 34.0 / BITS as f32;
 
 type Outcomes = Vec<Result<Range<usize>, Undescribable>>;
 

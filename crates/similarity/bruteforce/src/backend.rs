@@ -231,10 +231,10 @@ impl SimilarityBackend for BruteForce {
             (Some(a), Some(b)) => each(Pair { a: a.min(b), b: a.max(b), distance: right.distance }),
             _ => ControlFlow::Continue(()),
         };
-        // The callback stays on this thread, so the threads are the caller's. That `each` broke is all there is to say.
+        // That `each` broke is all there is to say.
         let _ = match &self.rows {
-            Rows::F32(rows) => sweep::pairs(rows, max_distance, &live, &mut pair),
-            Rows::Bits(rows) => sweep::pairs(rows, max_distance, &live, &mut pair),
+            Rows::F32(rows) => sweep::pairs(rows, max_distance, &live, self.pool.as_ref(), &mut pair),
+            Rows::Bits(rows) => sweep::pairs(rows, max_distance, &live, self.pool.as_ref(), &mut pair),
         };
         Ok(())
     }

@@ -3,7 +3,6 @@
 
 mod backend;
 mod bits;
-mod exact;
 mod file;
 mod matrix;
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Rows of f32 under the cosine and the squared Euclidean distance.
 //!
-//! A matrix product finds the candidates, and [`exact`] gives their distances. The product is rounded: inner products of
+//! A matrix product finds the candidates, and [`dot`] or [`squared_euclidean`] gives their distances. The product is rounded: inner products of
 //! `dim` terms are off by up to `dim` units in the last place of the lengths, however they are summed. So whatever that
 //! error could have hidden is a candidate as well, and the answer is the one that exact distances alone would give.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::exact;
+use nodupe_core::{dot, squared_euclidean};
+
 use crate::product::inner_products;
 use crate::sweep::{Rows, Sink};
 use crate::top_k::Hit;
@@ -57,7 +58,7 @@ impl Matrix {
     pub(crate) fn extend(&mut self, rows: &[f32]) {
         self.data.extend_from_slice(rows);
         for row in rows.chunks_exact(self.dim) {
-            let norm = exact::dot(row, row);
+            let norm = dot(row, row);
             self.norms.push(norm);
             self.shifts.push(self.shift(norm));
         }
@@ -91,8 +92,8 @@ impl Matrix {
 
     fn distance(&self, a: &[f32], b: &[f32]) -> f32 {
         let distance = match self.metric {
-            Metric::Cosine => (1.0 - exact::dot(a, b)).clamp(0.0, 2.0),
-            Metric::SquaredEuclidean => exact::squared_euclidean(a, b),
+            Metric::Cosine => (1.0 - dot(a, b)).clamp(0.0, 2.0),
+            Metric::SquaredEuclidean => squared_euclidean(a, b),
         };
         distance as f32
     }
@@ -163,7 +164,7 @@ impl Rows for Matrix {
     }
 
     fn queries<'a>(&'a self, rows: &'a [f32]) -> Queries<'a> {
-        Queries { data: rows, norms: rows.chunks_exact(self.dim).map(|row| exact::dot(row, row)).collect() }
+        Queries { data: rows, norms: rows.chunks_exact(self.dim).map(|row| dot(row, row)).collect() }
     }
 
     fn stored(&self, slots: Range<usize>) -> Queries<'_> {
@@ -217,7 +218,7 @@ mod tests {
     }
 
     fn unit(row: &mut [f32]) {
-        let length = exact::dot(row, row).sqrt();
+        let length = dot(row, row).sqrt();
         for x in row {
             *x = (f64::from(*x) / length) as f32;
         }
@@ -229,7 +230,7 @@ mod tests {
             let mut next = numbers(seed);
             let mut data: Vec<f32> = std::iter::repeat_with(|| (next() * 2.0).round()).take(count * dim).collect();
             for (i, row) in data.chunks_mut(dim).enumerate() {
-                let scale = if wild { [1.0, 1.0, 1e30, 1e-30, 0.0, 3e38, 1e-3][i % 7] } else { 0.5 };
+                let scale = if wild { [1.0, 1.0, 1e30, 1e-22, 0.0, 3e38, 1e-3][i % 7] } else { 0.5 };
                 for x in row {
                     *x *= scale / 2.0;
                 }
@@ -310,6 +311,25 @@ mod tests {
                 assert_eq!(parts, whole, "batches of {batch}");
             }
         }
+    }
+
+    #[test]
+    fn numbers_that_overflow_or_vanish_when_multiplied_are_told_apart() {
+        const DIM: usize = 64;
+        for (metric, scale) in [(Metric::SquaredEuclidean, 1e-22), (Metric::Cosine, 1e19), (Metric::Cosine, 1e30)] {
+            let data: Vec<f32> = std::iter::repeat_with(numbers(8)).map(|x| x * scale).take(300 * DIM).collect();
+            let matrix = matrix(DIM, metric, &data);
+            let row = |slot: usize| &data[slot * DIM..][..DIM];
+            let between = |a: usize, b: usize| matrix.distance(row(a), row(b));
+            naive::check(&matrix, &data[..20 * DIM], (5, 1.0, 1), between, between).unwrap();
+        }
+    }
+
+    #[test]
+    fn rows_that_are_a_little_too_long_stay_within_the_range() {
+        let matrix = matrix(1, Metric::Cosine, &[1.00001, -1.00001]);
+        let found = nearest(&matrix, &[1.00001], 2, 2.0, &|_| true, &naive::order);
+        assert_eq!(found, [[top_k::Hit { slot: 0, distance: 0.0 }, top_k::Hit { slot: 1, distance: 2.0 }]]);
     }
 
     #[test]

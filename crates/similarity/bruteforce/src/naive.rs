@@ -37,7 +37,7 @@ pub(crate) fn check<R: Rows>(
 
     let mut found = Vec::new();
     let end = pool.install(|| {
-        sweep::pairs(rows, max_distance, &live, &mut |left, right| {
+        sweep::pairs(rows, max_distance, &live, None, &mut |left, right| {
             found.push((left, right));
             ControlFlow::Continue(())
         })

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::top_k::{Hit, TopK};
@@ -104,29 +105,36 @@ pub(crate) fn nearest<R: Rows>(
 /// Calls `each` with every two live rows within `max_distance` of each other, the lower slot first, once.
 ///
 /// The order is the same for the same rows: by blocks of the left row, in these by blocks of the right row, in these by
-/// left slot, then by right slot. Pairs of some blocks at a time are held, however many rows there are.
+/// left slot, then by right slot. Pairs of some blocks at a time are held, however many rows there are. Blocks are compared
+/// on `pool`, or else on that of the caller; `each` is called on the caller's own thread.
 pub(crate) fn pairs<R: Rows>(
     rows: &R,
     max_distance: f32,
     live: &(impl Fn(u32) -> bool + Sync),
+    pool: Option<&ThreadPool>,
     each: &mut dyn FnMut(u32, Hit) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
+    let threads = pool.map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads);
     let mut blocks = blocks_of::<R>(0..rows.len())
         .flat_map(|left| blocks_of::<R>(left.start..rows.len()).map(move |right| (left.clone(), right)));
     loop {
-        let window: Vec<_> = blocks.by_ref().take(BLOCKS_PER_THREAD * rayon::current_num_threads()).collect();
+        let window: Vec<_> = blocks.by_ref().take(BLOCKS_PER_THREAD * threads).collect();
         if window.is_empty() {
             return ControlFlow::Continue(());
         }
-        let found: Vec<Vec<(u32, Hit)>> = window
-            .into_par_iter()
-            .map_init(R::Scratch::default, |scratch, (left, right)| {
+        let compare = || -> Vec<Vec<(u32, Hit)>> {
+            let compared = window.into_par_iter().map_init(R::Scratch::default, |scratch, (left, right)| {
                 let first = left.start as u32;
                 let mut found = Pairs { first, max_distance, live, found: Vec::new() };
                 rows.compare(&rows.stored(left), right, &mut found, scratch);
                 found.found
-            })
-            .collect();
+            });
+            compared.collect()
+        };
+        let found = match pool {
+            Some(pool) => pool.install(compare),
+            None => compare(),
+        };
         found.into_iter().flatten().try_for_each(|(left, right)| each(left, right))?;
     }
 }
@@ -196,7 +204,7 @@ mod tests {
         let mut bits = Bits::new(8);
         bits.extend(&vec![0; 3 * Bits::BLOCK]);
         let mut seen = 0;
-        let end = pairs(&bits, 0.0, &|_| true, &mut |_, _| {
+        let end = pairs(&bits, 0.0, &|_| true, None, &mut |_, _| {
             seen += 1;
             if seen == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -213,10 +221,24 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_any_segment_is_found() {
+        // One thread, so that the number of segments, and that rows do not divide by it, is known.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let numbers = 0..5 * Bits::BLOCK as u16 + 7;
+        let mut bits = Bits::new(16);
+        bits.extend(&numbers.clone().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+        for number in numbers.step_by(5) {
+            let query = number.to_le_bytes();
+            let found = pool.install(|| nearest(&bits, &query, 1, f32::INFINITY, &|_| true, &|a, b| a.cmp(&b)));
+            assert_eq!(found, [[Hit { slot: number.into(), distance: 0.0 }]]);
+        }
+    }
+
+    #[test]
     fn an_empty_store_gives_empty_lists() {
         let bits = Bits::new(8);
         let found = nearest(&bits, &[1, 2, 3], 3, f32::INFINITY, &|_| true, &|a, b| a.cmp(&b));
         assert_eq!(found, [const { Vec::new() }; 3]);
-        assert!(pairs(&bits, 9.0, &|_| true, &mut |_, _| ControlFlow::Break(())).is_continue());
+        assert!(pairs(&bits, 9.0, &|_| true, None, &mut |_, _| ControlFlow::Break(())).is_continue());
     }
 }
