@@ -1,6 +1,7 @@
 //! Files to pixels: `cargo bench -p nodupe-benches --bench decode`
 //!
 //! `NODUPE_PHOTOS` names a folder of photographs to decode instead of generated ones.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what helps tests and benchmarks is one of them")]
 #![allow(missing_docs)]
 
 use std::path::PathBuf;
@@ -14,8 +15,11 @@ use nodupe_benches::photograph;
 /// JPEG files of 500 × 375 pixels in memory.
 fn files() -> Vec<Vec<u8>> {
     if let Some(folder) = std::env::var_os("NODUPE_PHOTOS") {
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect();
         paths.sort();
         return paths.iter().take(64).map(|path| std::fs::read(path).unwrap()).collect();
     }

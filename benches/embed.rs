@@ -1,4 +1,5 @@
 //! Pixels to vectors, every embedding backend that runs here: `cargo bench -p nodupe-benches --bench embed`
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what helps tests and benchmarks is one of them")]
 #![allow(missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,4 +1,5 @@
 //! Vectors to neighbours, every similarity backend that runs here: `cargo bench -p nodupe-benches --bench search`
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what helps tests and benchmarks is one of them")]
 #![allow(missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -38,7 +39,9 @@ fn bench(c: &mut Criterion, index: &dyn SimilarityBackend, queries: &Embeddings)
     group.throughput(Throughput::Elements(QUERIES as u64)).sample_size(10);
     group.bench_function("k = 10", |bencher| bencher.iter(|| index.search(queries.view(), 10).unwrap()));
     let near = index.space().max_distance(0.85);
-    group.bench_function("within 0.85", |bencher| bencher.iter(|| index.search_within(queries.view(), near, 512).unwrap()));
+    group.bench_function("within 0.85", |bencher| {
+        bencher.iter(|| index.search_within(queries.view(), near, 512).unwrap());
+    });
     group.finish();
 }
 

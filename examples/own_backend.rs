@@ -21,14 +21,18 @@ struct Thumbnail {
     input: InputSpec,
 }
 
-const REGISTRATION: EmbeddingRegistration =
-    EmbeddingRegistration::new("thumbnail", package!(), |_: &Options| space(), |_: &Options| {
+const REGISTRATION: EmbeddingRegistration = EmbeddingRegistration::new(
+    "thumbnail",
+    package!(),
+    |_: &Options| space(),
+    |_: &Options| {
         Ok(Box::new(Thumbnail {
             info: BackendInfo::new("thumbnail", package!()),
             space: space()?,
             input: InputSpec::luma(8, 8).with_filter(Filter::Box),
         }))
-    });
+    },
+);
 
 fn space() -> Result<EmbeddingSpace, Unavailable> {
     EmbeddingSpace::cosine("thumbnail-8x8", 64)

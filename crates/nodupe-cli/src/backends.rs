@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use nodupe::core::Reason;
 use nodupe::select::{BackendStatus, StatusTable};
 use serde::Serialize;
 
@@ -71,7 +72,7 @@ fn backend(status: &BackendStatus) -> BackendJson {
         priority: status.priority,
         available: status.is_available(),
         automatic: status.automatic,
-        reason: status.reason().map(|reason| reason.name()),
+        reason: status.reason().map(Reason::name),
         detail: status.detail(),
         help: status.help().map(str::to_owned),
         options: status.options.iter().map(|option| OptionJson { key: option.key, help: option.help }).collect(),

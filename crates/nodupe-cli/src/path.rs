@@ -42,7 +42,8 @@ fn escape(path: &Path, wanted: impl Fn(char) -> bool) -> String {
     text
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::ffi::OsStr;

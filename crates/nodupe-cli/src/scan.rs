@@ -26,9 +26,9 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
 
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        json::write(&mut out, &scanned)?
+        json::write(&mut out, &scanned)?;
     } else {
-        text::write(&mut out, &scanned, args.quiet)?
+        text::write(&mut out, &scanned, args.quiet)?;
     }
     out.flush()?;
     Ok(exit_code(args, &scanned))

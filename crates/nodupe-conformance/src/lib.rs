@@ -11,3 +11,8 @@ mod similarity;
 pub use embedding::{Agreement, EmbeddingSuite, agreement, agreement_on, embedding};
 pub use report::{Passed, Skipped, Violation, Violations};
 pub use similarity::{SimilaritySuite, similarity};
+
+/// Compiles and runs the guide for who writes a backend.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/extending.md")]
+struct Extending;

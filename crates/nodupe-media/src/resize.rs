@@ -39,10 +39,14 @@ impl Scaler {
     pub(crate) fn append(&mut self, image: &Stored<'_>, spec: &InputSpec, out: &mut Vec<u8>) -> Result<(), BoxError> {
         let (width, height) = turned(image.orientation, image.size.0, image.size.1);
         let placed = Placed::new(spec, width, height);
-        let crop = placed.crop.stored(image.orientation, (width, height));
+        let shown = match spec.filter() {
+            Filter::Jarosz => placed.crop.whole(width, height),
+            _ => placed.crop,
+        };
+        let crop = shown.stored(image.orientation, (width, height));
         let size = turned(image.orientation, placed.size.0, placed.size.1);
         if spec.filter() == Filter::Jarosz {
-            let (across, down) = axes(crop, size, image);
+            let (across, down) = axes(crop, size, image.orientation);
             let small = jarosz::resize(image.pixels, image.channels, image.size.0 as usize, across, down);
             placed.compose(&Shown::new(&small, image.channels, size, image.orientation), spec, out);
             return Ok(());
@@ -150,16 +154,17 @@ fn reversed(view: View) -> (bool, bool) {
     )
 }
 
-/// The axes of a part of the stored pixels, in whole pixels, that becomes `size`.
-fn axes(part: Crop, size: (u32, u32), image: &Stored<'_>) -> (Axis, Axis) {
-    let axis = |begin: f64, length: f64, most: u32, out: u32, reversed| {
-        let most = most as usize;
-        let begin = (begin.round() as usize).min(most - 1);
-        Axis { begin, length: (length.round() as usize).clamp(1, most - begin), out: out as usize, reversed }
+/// The axes of a part of the stored pixels, which are whole, that becomes `size`.
+fn axes(part: Crop, size: (u32, u32), view: View) -> (Axis, Axis) {
+    let axis = |begin: f64, length: f64, out: u32, reversed| Axis {
+        begin: begin as usize,
+        length: length as usize,
+        out: out as usize,
+        reversed,
     };
-    let (right, down) = reversed(image.orientation);
-    let (x, y) = if image.orientation.swaps_axes() { (down, right) } else { (right, down) };
-    (axis(part.left, part.width, image.size.0, size.0, x), axis(part.top, part.height, image.size.1, size.1, y))
+    let (right, down) = reversed(view);
+    let (x, y) = if view.swaps_axes() { (down, right) } else { (right, down) };
+    (axis(part.left, part.width, size.0, x), axis(part.top, part.height, size.1, y))
 }
 
 /// A part of an image, in its pixels.
@@ -172,6 +177,17 @@ struct Crop {
 }
 
 impl Crop {
+    /// The whole pixels of an image of `width` × `height` that are nearest to it, at least one.
+    fn whole(self, width: u32, height: u32) -> Self {
+        let whole = |begin: f64, length: f64, most: u32| {
+            let begin = begin.round().min(f64::from(most) - 1.0);
+            (begin, length.round().clamp(1.0, f64::from(most) - begin))
+        };
+        let (left, width) = whole(self.left, self.width, width);
+        let (top, height) = whole(self.top, self.height, height);
+        Self { left, top, width, height }
+    }
+
     /// This part of the image as shown, of `size`, in the pixels as they are stored.
     fn stored(self, view: View, size: (u32, u32)) -> Self {
         let (shown_width, shown_height) = (f64::from(size.0), f64::from(size.1));

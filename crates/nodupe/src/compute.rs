@@ -49,18 +49,15 @@ pub fn compute_embedding(backend: &dyn EmbeddingBackend, path: impl AsRef<Path>)
 
 /// The embeddings of many image files: one outcome a file, each with its place in `paths`, as they are ready. Decoding
 /// runs ahead on all cores; a file that cannot be embedded costs nothing but its own outcome.
-pub fn compute_embeddings<'a, I>(
-    backend: &'a dyn EmbeddingBackend,
-    paths: I,
-) -> impl Iterator<Item = (usize, Result<Embeddings, ComputeError>)> + use<'a, I>
-where
-    I: IntoIterator<Item = PathBuf>,
-{
+pub fn compute_embeddings(
+    backend: &dyn EmbeddingBackend,
+    paths: impl IntoIterator<Item = PathBuf>,
+) -> impl Iterator<Item = (usize, Result<Embeddings, ComputeError>)> {
     let paths: Vec<PathBuf> = paths.into_iter().collect();
     let decoding = DecodePool::new(PoolOptions::default()).decode(*backend.input_spec(), paths.clone());
     decoding.map(move |(number, decoded)| {
-        let path = paths.get(number).map(PathBuf::as_path).unwrap_or(Path::new(""));
-        (number, embed_one(backend, path, decoded))
+        let path = paths.get(number).cloned().unwrap_or_default();
+        (number, embed_one(backend, &path, decoded))
     })
 }
 

@@ -177,12 +177,11 @@ impl<'a> Scanner<'a> {
     /// [`ScannerError`] where no backend runs or one fails; never for the sake of a file.
     pub fn run(&self, roots: impl IntoIterator<Item = impl Into<PathBuf>>) -> Result<Scanned, ScannerError> {
         let linked;
-        let registry = match self.registry {
-            Some(registry) => registry,
-            None => {
-                linked = Registry::linked();
-                &linked
-            }
+        let registry = if let Some(registry) = self.registry {
+            registry
+        } else {
+            linked = Registry::linked();
+            &linked
         };
         let selector = |preference: &Option<Preference>| {
             let selector = Selector::new(registry).with_options(self.options.clone());

@@ -1,4 +1,5 @@
 //! Files to embeddings: one outcome a file, each of its own kind.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what helps tests and benchmarks is one of them")]
 #![cfg(all(feature = "media", feature = "perceptual"))]
 
 use std::fs;

@@ -1,4 +1,5 @@
 //! Files to hashes, all the way, against the reference implementation of PDQ (the Python package `pdqhash` 0.2.8).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what helps tests and benchmarks is one of them")]
 #![cfg(all(feature = "media", feature = "perceptual"))]
 
 use std::path::Path;
