@@ -26,22 +26,40 @@ fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result
     writeln!(out, "{} {kind}", style(format!("{number}.")).bold())?;
     let paths: Vec<String> = group.files.iter().map(|file| shown(&file.path)).collect();
     let width = paths.iter().map(|path| console::measure_text_width(path)).max().unwrap_or_default().min(72);
+    let links = links_from_the_first(group);
     for (place, (file, path)) in group.files.iter().zip(&paths).enumerate() {
         let pad = width.saturating_sub(console::measure_text_width(path));
         let size = format!("{}x{}", file.image.width, file.image.height);
         let bytes = HumanBytes(file.bytes).to_string();
         write!(out, "   {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
-        if let Some(link) = group.links.iter().find(|link| link.b == place) {
-            write!(out, "  {}", style(why(group, link)).dim())?;
+        if let Some((link, other)) = links[place] {
+            write!(out, "  {}", style(why(group, link, other)).dim())?;
         }
         writeln!(out)?;
     }
     writeln!(out)
 }
 
+/// For each file but the first, the link that leads to it from the first one, and the file at its other end.
+fn links_from_the_first(group: &Group) -> Vec<Option<(&Link, usize)>> {
+    let mut links = vec![None; group.files.len()];
+    let mut reached = vec![0];
+    while let Some(place) = reached.pop() {
+        for link in &group.links {
+            let next = if link.a == place { link.b } else { link.a };
+            let is_new = (link.a == place || link.b == place) && next != 0 && links[next].is_none();
+            if is_new {
+                links[next] = Some((link, place));
+                reached.push(next);
+            }
+        }
+    }
+    links
+}
+
 /// What holds a file in its group, in words.
-fn why(group: &Group, link: &Link) -> String {
-    let other = group.files.get(link.a).and_then(|file| file.path.file_name()).unwrap_or_default();
+fn why(group: &Group, link: &Link, other: usize) -> String {
+    let other = group.files.get(other).and_then(|file| file.path.file_name()).unwrap_or_default();
     let other = shown(other.as_ref());
     match link.evidence {
         Evidence::ExactBytes => format!("same bytes as {other}"),
