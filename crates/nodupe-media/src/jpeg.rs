@@ -31,8 +31,16 @@ pub(crate) fn open<'a>(request: &Request<'a>) -> Result<Box<dyn Picture + 'a>, F
         .exif()
         .and_then(|exif| Orientation::from_exif_chunk(exif))
         .map_or(View::Identity, orientation::of_image);
+    let layout = Layout::of(request.bytes).ok_or_else(|| failure(DecodeErrors::FormatStatic("no frame or no scan")))?;
+    if !layout.is_decoded() {
+        return Err(Failure::Unsupported(format!(
+            "JPEG with components sampled as {:?} is not decoded right",
+            layout.sampling
+        )));
+    }
     let stored = match (decoder.input_colorspace(), request.channels) {
-        (Some(ColorSpace::Luma), _) | (Some(ColorSpace::YCbCr), Channels::Luma) => Channels::Luma,
+        (Some(ColorSpace::Luma), _) => Channels::Luma,
+        (Some(ColorSpace::YCbCr), Channels::Luma) if layout.has_luma() => Channels::Luma,
         // CMYK and YCCK too; their samples are inverted, as Adobe's are and all that are met.
         _ => Channels::Rgb,
     };
@@ -46,7 +54,7 @@ pub(crate) fn open<'a>(request: &Request<'a>) -> Result<Box<dyn Picture + 'a>, F
         width,
         height,
         orientation,
-        memory: pixels * stored.count() as u64 + coefficient_bytes(request.bytes, pixels) + (1 << 20),
+        memory: pixels * stored.count() as u64 + layout.kept_bytes(pixels) + (1 << 20),
     };
     Ok(Box::new(Jpeg { header, stored, wanted: request.channels, decoder }))
 }
@@ -82,51 +90,93 @@ fn failure(error: DecodeErrors) -> Failure {
     }
 }
 
-/// Bytes of the coefficients that are kept until all scans are read, of an image of `pixels` pixels: none where the
-/// first scan has it all, otherwise two a coefficient.
-fn coefficient_bytes(bytes: &[u8], pixels: u64) -> u64 {
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    let mut progressive = false;
-    let mut components = 3;
-    // Coefficients of all components for one of the component that has most.
-    let (mut samples, mut most) = (3, 1);
-    while let [0xff, marker, after @ ..] = rest {
-        let (length, segment) = match after {
-            // Fill bytes and markers without a segment.
-            _ if *marker == 0xff => {
+/// How the samples of a JPEG lie in the file, as far as the decoder treats them differently.
+#[derive(Debug, PartialEq, Eq)]
+struct Layout {
+    progressive: bool,
+    /// Horizontal and vertical sampling of each component.
+    sampling: Vec<[u8; 2]>,
+    /// Components of the first scan.
+    first_scan: usize,
+}
+
+impl Layout {
+    /// Reads the segments up to the first scan. None where there is no frame or no scan.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes.get(2..)?;
+        let (mut progressive, mut sampling) = (false, Vec::new());
+        loop {
+            let [first, marker, after @ ..] = rest else { return None };
+            // Junk before a marker, and markers that are filled up with more of their first byte.
+            if *first != 0xff || matches!(marker, 0 | 0xff) {
                 rest = &rest[1..];
                 continue;
             }
-            [high, low, ..] => {
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                (length, after.get(2..length).unwrap_or_default())
-            }
-            _ => break,
-        };
-        match marker {
-            // SOF0 to SOF15, without DHT, JPG and DAC.
-            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                progressive = *marker == 0xc2;
-                let sampling: Vec<u64> = segment
-                    .get(6..)
-                    .unwrap_or_default()
-                    .chunks_exact(3)
-                    .map(|component| u64::from(component[1] >> 4) * u64::from(component[1] & 15))
-                    .collect();
-                components = sampling.len();
-                samples = sampling.iter().sum();
-                most = sampling.iter().copied().max().unwrap_or(1).max(1);
-            }
-            0xda => {
-                let first = usize::from(segment.first().copied().unwrap_or(0));
-                if !progressive && first == components {
-                    return 0;
+            let length = usize::from(u16::from_be_bytes(*after.first_chunk()?));
+            let segment = after.get(2..length)?;
+            match marker {
+                // The frames, and between them tables, an extension, and conditioning.
+                0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                    progressive = *marker == 0xc2;
+                    let (components, _) = segment.get(6..)?.as_chunks::<3>();
+                    sampling = components.iter().map(|[_, both, _]| [both >> 4, both & 15]).collect();
                 }
-                break;
+                0xda if sampling.is_empty() => return None,
+                0xda => return Some(Self { progressive, sampling, first_scan: usize::from(*segment.first()?) }),
+                _ => {}
             }
-            _ => {}
+            rest = &after[length..];
         }
-        rest = after.get(length..).unwrap_or_default();
     }
-    pixels.saturating_mul(2).saturating_mul(samples) / most
+
+    fn most(&self) -> [u8; 2] {
+        let most = |axis: usize| self.sampling.iter().map(|both| both[axis]).max().unwrap_or(1).max(1);
+        [most(0), most(1)]
+    }
+
+    fn has_scan_for_each(&self) -> bool {
+        !self.progressive && self.first_scan < self.sampling.len()
+    }
+
+    /// Whether `zune-jpeg` 0.5.15 gets it right. It loses rows of images with a scan for each component if one of them is
+    /// sampled more often down than another, or if there are four, and takes the first component for the one of the most
+    /// samples.
+    fn is_decoded(&self) -> bool {
+        let [_, down] = self.most();
+        let rows_are_lost = self.has_scan_for_each() && (down > 1 || self.sampling.len() == 4);
+        !rows_are_lost && self.sampling.first() == Some(&self.most())
+    }
+
+    /// Whether luminance can be had without colour: not where `zune-jpeg` 0.5.15 takes it for twice as high.
+    fn has_luma(&self) -> bool {
+        !(self.progressive && self.most() == [1, 2])
+    }
+
+    /// Bytes of the coefficients that are kept until all scans are read, of an image of `pixels` pixels.
+    fn kept_bytes(&self, pixels: u64) -> u64 {
+        if !self.progressive && !self.has_scan_for_each() {
+            return 0;
+        }
+        let samples: u64 = self.sampling.iter().map(|[across, down]| u64::from(*across) * u64::from(*down)).sum();
+        let [across, down] = self.most();
+        2 * pixels * samples / (u64::from(across) * u64::from(down))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_is_read_from_the_first_segments_that_matter() {
+        let frame = [0xff, 0xc2, 0, 17, 8, 0, 9, 0, 9, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
+        let scan = [0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0];
+        let bytes = [&[0xff, 0xd8, 0xff, 0xe0, 0, 4, 0xff, 0xc0, 7, 7, 0xff][..], &frame, &scan].concat();
+        let layout = Layout::of(&bytes).unwrap();
+        assert_eq!(layout, Layout { progressive: true, sampling: vec![[2, 2], [1, 1], [1, 1]], first_scan: 3 });
+        assert_eq!(layout.kept_bytes(1000), 3000);
+        for length in 0..bytes.len() - 9 {
+            assert_eq!(Layout::of(&bytes[..length]), None);
+        }
+    }
 }
