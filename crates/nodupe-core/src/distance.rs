@@ -6,7 +6,8 @@ use crate::space::Metric;
 impl Metric {
     /// The distance between two rows of one space, summed in double precision.
     ///
-    /// Cosine: `1 - a·b`, kept within `[0, 2]`, for vectors of unit length. Squared Euclidean: `Σ (aᵢ - bᵢ)²`. Hamming:
+    /// Cosine: `1 - a·b`, kept within `[0, 2]`, for vectors of unit length, and exactly 0 for equal rows whatever rounding
+    /// made of their length. Squared Euclidean: `Σ (aᵢ - bᵢ)²`. Hamming:
     /// the number of bits that differ. `None` where the rows are of another kind than the metric compares, or of
     /// different lengths.
     ///
@@ -14,7 +15,7 @@ impl Metric {
     pub fn distance(self, a: Row<'_>, b: Row<'_>) -> Option<f32> {
         match (self, a, b) {
             (Self::Cosine, Row::F32(a), Row::F32(b)) if a.len() == b.len() => {
-                Some((1.0 - dot(a, b)).clamp(0.0, 2.0) as f32)
+                Some(if a == b { 0.0 } else { (1.0 - dot(a, b)).clamp(0.0, 2.0) as f32 })
             }
             (Self::SquaredEuclidean, Row::F32(a), Row::F32(b)) if a.len() == b.len() => {
                 Some(squared_euclidean(a, b) as f32)
@@ -84,6 +85,7 @@ mod tests {
             (1u8..4).map(|seed| (0u8..19).map(|i| f32::from(i * seed) * 0.37 - 3.0).collect()).collect();
         for a in &rows {
             assert_eq!(squared_euclidean(a, a).to_bits(), 0);
+            assert_eq!(Metric::Cosine.distance(Row::F32(a), Row::F32(a)), Some(0.0));
             assert!(rows.iter().all(|b| dot(a, b).to_bits() == dot(b, a).to_bits()));
         }
     }

@@ -90,17 +90,21 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
+    /// The longest side that can be asked for, in pixels.
+    pub const MAX_SIDE: u32 = 16_384;
+
     /// Images of `width` × `height` pixels, stretched to that size with [`Filter::Triangle`].
     ///
-    /// A size of zero is raised to one pixel, since no image has less.
+    /// Each side is kept between 1 and [`Self::MAX_SIDE`] pixels.
     pub const fn new(width: u32, height: u32, channels: Channels) -> Self {
-        Self {
-            width: if width == 0 { 1 } else { width },
-            height: if height == 0 { 1 } else { height },
-            channels,
-            fit: Fit::Stretch,
-            filter: Filter::Triangle,
+        const fn side(pixels: u32) -> u32 {
+            match pixels {
+                0 => 1,
+                pixels if pixels > InputSpec::MAX_SIDE => InputSpec::MAX_SIDE,
+                pixels => pixels,
+            }
         }
+        Self { width: side(width), height: side(height), channels, fit: Fit::Stretch, filter: Filter::Triangle }
     }
 
     /// RGB images of `width` × `height` pixels.

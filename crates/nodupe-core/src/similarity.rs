@@ -23,7 +23,8 @@ use crate::space::EmbeddingSpace;
 ///   id twice in the call, no id that is there already.
 /// * **Found at once.** A vector that was added is found by the next search, built or not; one that was removed is not.
 /// * **Order.** Neighbours come nearest first, equal distances by id; the same call gives the same answer.
-/// * **Nothing invented.** Every distance is that of the two vectors, to 1e-5 (relative to `1 + distance`); an exact
+/// * **Nothing invented.** Every distance is that of the two vectors, to 1e-5 (relative to `1 + distance`), as
+///   [`Metric::distance`](crate::Metric::distance) defines it; an exact
 ///   backend finds every vector it should, an approximate one may miss some.
 /// * **Thread safety.** Searches may run on several threads at once.
 /// * **No panic**, whatever the vectors, ids and numbers are.
@@ -78,14 +79,27 @@ pub trait SimilarityBackend: Send + Sync {
 
     /// Adds the vectors, in place of those that are there under the same ids.
     ///
-    /// The provided method checks everything, then removes, then adds.
+    /// The provided method checks everything, then removes, then adds, and puts the old vectors back where adding fails.
+    /// A backend that does not keep its vectors cannot do that: there, and there alone, vectors may be lost by a call that
+    /// fails.
     ///
     /// # Errors
     /// Those of [`add`](Self::add) but [`IndexError::AlreadyPresent`], and those of [`remove`](Self::remove).
     fn upsert(&mut self, ids: &[ItemId], rows: EmbeddingsRef<'_>) -> Result<(), IndexError> {
         check_add(self.space(), ids, rows, |_| false)?;
-        self.remove(ids)?;
-        self.add(ids, rows)
+        let mut present = Vec::new();
+        for id in ids {
+            if self.contains(id)? {
+                present.push(id.clone());
+            }
+        }
+        let old = self.vectors(&present)?;
+        self.remove(&present)?;
+        let added = self.add(ids, rows);
+        if let (Err(_), Some(old)) = (&added, old) {
+            self.add(&present, old.view())?;
+        }
+        added
     }
 
     /// Trains, links and compacts: makes searches fast. What was added is found without it, if need be by exact search.
@@ -143,7 +157,8 @@ pub trait SimilarityBackend: Send + Sync {
     /// Calls `each` with every pair of vectors within `max_distance` (inclusive) of each other, once, in no promised
     /// order, until it breaks.
     ///
-    /// The provided method searches around every vector, and so needs [`vectors`](Self::vectors).
+    /// The provided method searches around every vector, and so needs [`vectors`](Self::vectors). Of an approximate index it
+    /// gives the pairs that the search around the smaller id finds.
     ///
     /// # Errors
     /// Those of [`search_within`](Self::search_within); [`IndexError::Unsupported`] where vectors are not kept.
@@ -239,4 +254,78 @@ pub enum Storage {
     Live,
     /// On a server: what is saved is its address.
     Remote,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::embeddings::Row;
+
+    /// Holds no more than it has room for, and notices too late.
+    struct Small {
+        info: BackendInfo,
+        space: EmbeddingSpace,
+        rows: BTreeMap<ItemId, Embeddings>,
+        room: usize,
+    }
+
+    impl SimilarityBackend for Small {
+        fn info(&self) -> &BackendInfo {
+            &self.info
+        }
+        fn space(&self) -> &EmbeddingSpace {
+            &self.space
+        }
+        fn is_exact(&self) -> bool {
+            true
+        }
+        fn len(&self) -> Result<usize, IndexError> {
+            Ok(self.rows.len())
+        }
+        fn contains(&self, id: &ItemId) -> Result<bool, IndexError> {
+            Ok(self.rows.contains_key(id))
+        }
+        fn for_each_id(&self, each: &mut dyn FnMut(&ItemId) -> ControlFlow<()>) -> Result<(), IndexError> {
+            let _ = self.rows.keys().try_for_each(each);
+            Ok(())
+        }
+        fn add(&mut self, ids: &[ItemId], rows: EmbeddingsRef<'_>) -> Result<(), IndexError> {
+            if self.rows.len() + ids.len() > self.room {
+                return Err(IndexError::Full { limit: self.room });
+            }
+            for (row, id) in ids.iter().enumerate() {
+                self.rows.insert(id.clone(), rows.slice(row..row + 1).unwrap().to_owned());
+            }
+            Ok(())
+        }
+        fn remove(&mut self, ids: &[ItemId]) -> Result<usize, IndexError> {
+            Ok(ids.iter().filter(|id| self.rows.remove(*id).is_some()).count())
+        }
+        fn search(&self, _: EmbeddingsRef<'_>, _: usize) -> Result<Neighbors, IndexError> {
+            Ok(Neighbors::new())
+        }
+        fn vectors(&self, ids: &[ItemId]) -> Result<Option<Embeddings>, IndexError> {
+            let mut rows = Embeddings::new(self.space.clone());
+            ids.iter().try_for_each(|id| rows.append(self.rows[id].view()))?;
+            Ok(Some(rows))
+        }
+        fn save(&mut self, _: &Path) -> Result<(), IndexError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_upsert_that_cannot_add_puts_back_what_was_there() {
+        let space = EmbeddingSpace::cosine("toy", 2).unwrap();
+        let info = BackendInfo::new("small", crate::package!());
+        let mut index = Small { info, space: space.clone(), rows: BTreeMap::new(), room: 1 };
+        let rows = Embeddings::from_f32(space, vec![1.0, 0.0, 0.0, 1.0]).unwrap();
+        index.add(&["a".into()], rows.view().slice(0..1).unwrap()).unwrap();
+        assert!(matches!(index.upsert(&["a".into(), "b".into()], rows.view()), Err(IndexError::Full { .. })));
+        assert_eq!(index.vectors(&["a".into()]).unwrap().unwrap().get(0), Some(Row::F32(&[1.0, 0.0])));
+        index.upsert(&["a".into()], rows.view().slice(1..2).unwrap()).unwrap();
+        assert_eq!(index.vectors(&["a".into()]).unwrap().unwrap().get(0), Some(Row::F32(&[0.0, 1.0])));
+    }
 }

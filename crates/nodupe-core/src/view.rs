@@ -63,6 +63,16 @@ impl View {
         matches!(self, Self::Rotate90 | Self::Rotate270 | Self::Transpose | Self::Transverse)
     }
 
+    /// The view that undoes this one: turning by both gives the image back.
+    #[must_use]
+    pub const fn inverse(self) -> Self {
+        match self {
+            Self::Rotate90 => Self::Rotate270,
+            Self::Rotate270 => Self::Rotate90,
+            other => other,
+        }
+    }
+
     /// The pixels of every image of `batch` as this view shows them, in the layout of [`ImageBatch`].
     ///
     /// # Errors
@@ -130,6 +140,15 @@ mod tests {
         assert_eq!(turned(View::FlipVertical), [3, 4, 1, 2]);
         assert_eq!(turned(View::Transpose), [1, 3, 2, 4]);
         assert_eq!(turned(View::Transverse), [4, 2, 3, 1]);
+    }
+
+    #[test]
+    fn a_view_and_its_inverse_give_the_image_back() {
+        for view in View::ORIENTATIONS {
+            let once = turned(view);
+            let batch = ImageBatch::new(2, 2, Channels::Luma, &once).unwrap();
+            assert_eq!(view.inverse().apply(&batch).unwrap(), [1, 2, 3, 4], "{view}");
+        }
     }
 
     #[test]

@@ -72,14 +72,16 @@ impl Collection {
     }
 
     /// The smallest distance between two images, of any row of one as any view shows it to any row of the other as it is,
-    /// and that view. Infinite where one has none. The same both ways round.
+    /// and the view that `a` has to be turned by to look like `b`. Infinite where one has none. The distance is the same both
+    /// ways round.
     pub(crate) fn closest(&self, metric: Metric, a: u32, b: u32) -> (f32, View) {
         let one_way = |from: u32, to: u32| {
             let all = self.views.iter().flat_map(move |(view, rows)| rows.of_image(from).map(move |row| (*view, row)));
             all.flat_map(move |(view, row)| self.views[0].1.of_image(to).map(move |other| (view, row, other)))
                 .filter_map(|(view, row, other)| Some((metric.distance(row, other)?, view)))
         };
-        let both_ways = one_way(a, b).chain(one_way(b, a).filter(|_| self.views.len() > 1));
+        let back = one_way(b, a).filter(|_| self.views.len() > 1).map(|(distance, view)| (distance, view.inverse()));
+        let both_ways = one_way(a, b).chain(back);
         both_ways.fold((f32::INFINITY, View::Identity), |best, next| if next < best { next } else { best })
     }
 

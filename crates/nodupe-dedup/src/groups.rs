@@ -83,19 +83,19 @@ pub(crate) fn groups(found: &Found<'_>, rule: &Rule<'_>, decode: &DecodeOptions)
 }
 
 impl Found<'_> {
-    /// The near pairs, with those of identical pixels found out: pixels are compared where the descriptors and what the
-    /// backend was given are equal, since else they cannot be.
+    /// The near pairs, with those of identical pixels found out: pixels are compared where what the backend was given is
+    /// equal, since else they cannot be.
     fn candidates(&self, decode: &DecodeOptions) -> Vec<Candidate> {
-        let equal = |pair: &NearPair, view: View| {
+        let equal = |pair: &NearPair| {
             let [a, b] = [pair.a, pair.b].map(|image| self.images[image as usize]);
             a.zip(b).is_some_and(|(a, b)| {
                 let same_size = (a.info.width, a.info.height) == (b.info.width, b.info.height);
-                pair.distance == 0.0 && view == View::Identity && a.input == b.input && same_size
+                a.input == b.input && same_size
             })
         };
         let pairs = || self.near.pairs.iter().copied();
         let mut asked: Vec<u32> =
-            pairs().filter(|(pair, view)| equal(pair, *view)).flat_map(|(pair, _)| [pair.a, pair.b]).collect();
+            pairs().filter(|(pair, _)| equal(pair)).flat_map(|(pair, _)| [pair.a, pair.b]).collect();
         asked.sort_unstable();
         asked.dedup();
         let digests: HashMap<u32, [u8; 32]> = asked
@@ -112,7 +112,7 @@ impl Found<'_> {
         pairs()
             .map(|(pair, view)| {
                 let same_pixels =
-                    equal(&pair, view) && digests.get(&pair.a).zip(digests.get(&pair.b)).is_some_and(|(a, b)| a == b);
+                    equal(&pair) && digests.get(&pair.a).zip(digests.get(&pair.b)).is_some_and(|(a, b)| a == b);
                 Candidate { pair, view, same_pixels }
             })
             .collect()

@@ -67,7 +67,8 @@ pub struct NearPair {
 
 /// Groups the items `0..count`: every cluster of at least two, each in ascending order, ordered by their first item.
 ///
-/// `pairs` are the pairs within `max_distance`, each once. `distance` gives the distance of any two items: average and
+/// `pairs` are the pairs within `max_distance`, each once; those beyond it, of an item with itself, or of an item that is not
+/// there do not count. `distance` gives the distance of any two items: average and
 /// complete link ask it for the pairs that no search returned before two clusters are joined, each at most once.
 /// The result depends on the set of pairs alone, not on their order.
 ///
@@ -79,11 +80,16 @@ pub fn cluster(
     linkage: Linkage,
     distance: impl Fn(u32, u32) -> f32,
 ) -> Vec<Vec<u32>> {
+    let counts = |pair: &&NearPair| {
+        let inside = (pair.a.max(pair.b) as usize) < count;
+        pair.a != pair.b && inside && pair.distance <= max_distance
+    };
+    let pairs: Vec<NearPair> = pairs.iter().filter(counts).copied().collect();
     let mut groups = match linkage {
-        Linkage::Average => Agglomeration::new(count, pairs, Spread::Mean).run(max_distance, distance),
-        Linkage::Complete => Agglomeration::new(count, pairs, Spread::Largest).run(max_distance, distance),
-        Linkage::Star => stars(count, pairs),
-        Linkage::Components => components(count, pairs),
+        Linkage::Average => Agglomeration::new(count, &pairs, Spread::Mean).run(max_distance, distance),
+        Linkage::Complete => Agglomeration::new(count, &pairs, Spread::Largest).run(max_distance, distance),
+        Linkage::Star => stars(count, &pairs),
+        Linkage::Components => components(count, &pairs),
     };
     groups.retain(|group| group.len() > 1);
     for group in &mut groups {
@@ -288,6 +294,15 @@ mod tests {
         assert_eq!(cluster(4, &pairs, 0.5, Linkage::Average, |_, _| 9.0), [[0, 1], [2, 3]]);
         assert_eq!(cluster(4, &pairs, 0.5, Linkage::Average, |_, _| 0.5), [[0, 1, 2, 3]]);
         assert_eq!(cluster(4, &pairs, 0.5, Linkage::Complete, |_, _| 0.6), [[0, 1], [2, 3]]);
+    }
+
+    #[test]
+    fn pairs_that_are_none_do_not_count() {
+        let pairs = [(0, 0, 0.0), (0, 1, 0.1), (1, 2, f32::NAN), (2, 9, 0.1), (2, 3, 5.0)];
+        let pairs = pairs.map(|(a, b, distance)| NearPair { a, b, distance });
+        for linkage in Linkage::ALL {
+            assert_eq!(cluster(4, &pairs, 1.0, linkage, |_, _| 9.0), [[0, 1]], "{linkage:?}");
+        }
     }
 
     /// Average link by its definition: join the two closest clusters until none are close enough.

@@ -6,7 +6,7 @@
 pub enum Stage {
     /// Finding the files; counts entries, and their number is not known before.
     Walk,
-    /// Comparing files of the same size; counts files.
+    /// Comparing files of the same size; counts those.
     Identical,
     /// Decoding and embedding; counts images.
     Embed,
@@ -29,7 +29,7 @@ impl Stage {
     }
 }
 
-/// Told what a scan does, from the thread that runs it. Every method has a body that does nothing.
+/// Told what a scan does, from the threads that do it. Every method has a body that does nothing.
 pub trait Progress: Sync {
     /// A stage begins, with this many steps where that is known.
     fn begin(&self, stage: Stage, steps: Option<usize>) {

@@ -14,11 +14,11 @@ use nodupe_media::{ImageInfo, MediaError};
 pub struct Report {
     /// The groups, disjoint, ordered by their first file.
     pub groups: Vec<Group>,
-    /// Every file that was passed over, with its reason, in the order of the walk.
+    /// Every file that is in no group because it could not be read or described, with its reason, by path.
     pub skipped: Vec<Skipped>,
     /// How many, how long.
     pub stats: Stats,
-    /// Whether the scan was stopped before it had seen every file. The groups are right for the files it had seen.
+    /// Whether the scan was stopped before it had looked at every file and pair. The groups are right for what it had seen.
     pub interrupted: bool,
 }
 
@@ -94,7 +94,7 @@ pub enum Evidence {
     Embedding {
         /// The embedding backend.
         backend: &'static str,
-        /// How one of the images has to be turned to look most like the other.
+        /// How the image of [`Link::a`] has to be turned to look most like that of [`Link::b`].
         view: View,
         /// The distance in the metric of the backend's space.
         distance: f32,
@@ -141,7 +141,7 @@ impl Skipped {
     }
 
     pub(crate) fn media(path: PathBuf, error: &MediaError) -> Self {
-        Self::new(path, error.kind(), with_sources(error))
+        Self::new(path, error.kind(), error.reason())
     }
 
     pub(crate) fn undescribable(path: PathBuf, why: &Undescribable) -> Self {
@@ -174,18 +174,6 @@ impl Skipped {
     }
 }
 
-/// An error with everything below it, in one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
-
 /// How many, how long.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
@@ -196,13 +184,16 @@ pub struct Stats {
     pub bytes: u64,
     /// Files that are copies of another one, byte by byte.
     pub identical: usize,
+    /// Files that are images: they were decoded, or one of the same bytes was.
+    pub images: usize,
     /// Images that were decoded (of identical files: one).
     pub decoded: usize,
     /// Images that have an embedding.
     pub embedded: usize,
     /// Pairs of images that the search found within the threshold.
     pub pairs: usize,
-    /// Queries whose neighbours were cut by the limit: the pairs that are missing are scored when groups are joined.
+    /// Queries whose neighbours were cut by a limit. Average and complete link score the pairs that are missing when they
+    /// compare clusters; star and components do without.
     pub truncated: usize,
     /// Groups.
     pub groups: usize,

@@ -1,7 +1,8 @@
 //! The pipeline as one call.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nodupe_core::{
@@ -153,12 +154,12 @@ impl<'a> Scan<'a> {
         self
     }
 
-    /// Searches the files at and below `roots`. Every regular file has one outcome: it was looked at, or it is in
-    /// [`Report::skipped`] with its reason.
+    /// Searches the files at and below `roots`. Every regular file that the walk does not leave out (hidden and ignored ones)
+    /// has one outcome: it was looked at, or it is in [`Report::skipped`] with its reason.
     ///
     /// Memory grows with the number of images by their embeddings (each view's, and once more in the index) and some
     /// hundred bytes of bookkeeping; what is in flight while decoding is bounded. Time is linear in the images but for the
-    /// search, which is the similarity backend's.
+    /// search, which is the similarity backend's, and for the pairs inside groups, which are all scored.
     ///
     /// # Errors
     /// [`ScanError`] where a backend fails or the threshold makes no sense; never for the sake of a file.
@@ -178,9 +179,8 @@ impl<'a> Scan<'a> {
         stats.timings.walk = started.elapsed();
 
         let stage = Instant::now();
-        progress.begin(Stage::Identical, Some(files.len()));
         let max_bytes = self.pool.decode.limits.max_file_bytes;
-        let first_of_same = first_of_same_bytes(&files, max_bytes, || !progress.is_cancelled());
+        let first_of_same = first_of_same_bytes(&files, max_bytes, progress);
         let unique: Vec<usize> = (0..files.len()).filter(|&file| first_of_same[file] == file).collect();
         stats.identical = files.len() - unique.len();
         stats.timings.identical = stage.elapsed();
@@ -207,6 +207,9 @@ impl<'a> Scan<'a> {
         }
         skipped.extend(outcomes(&files, &first_of_same, &outcome_of));
         stats.decoded = images.iter().flatten().count();
+        let is_image: HashSet<usize> =
+            unique.iter().zip(&images).filter(|(_, image)| image.is_some()).map(|(&file, _)| file).collect();
+        stats.images = first_of_same.iter().filter(|&first| is_image.contains(first)).count();
         stats.embedded = collection.len();
         stats.timings.embed = stage.elapsed();
         stats.timings.embed_busy = busy;
@@ -215,7 +218,7 @@ impl<'a> Scan<'a> {
         let near = if stats.embedded > 1 {
             let spec = IndexSpec::new(self.embedding.space()).with_expected_len(collection.rows(0).len());
             let mut index = (self.make_index)(&spec).map_err(|source| ScanError::MakeIndex { source })?;
-            pairs::find(&collection, index.as_mut(), max_distance, progress)?
+            pairs::find(&collection, index.as_mut(), max_distance, pairs::LIMIT, progress)?
         } else {
             NearPairs::default()
         };
@@ -223,6 +226,7 @@ impl<'a> Scan<'a> {
         stats.truncated = near.truncated;
         stats.timings.search = stage.elapsed();
 
+        let interrupted = progress.is_cancelled();
         let stage = Instant::now();
         progress.begin(Stage::Group, None);
         let found = Found {
@@ -248,7 +252,12 @@ impl<'a> Scan<'a> {
         }
         stats.timings.group = stage.elapsed();
         stats.timings.total = started.elapsed();
-        Ok(Report { groups, skipped, stats, interrupted: progress.is_cancelled() })
+        // An image that cannot be described may have copies all the same, and is then looked at.
+        let grouped: HashSet<&Path> =
+            groups.iter().flat_map(|group| &group.files).map(|file| file.path.as_path()).collect();
+        skipped.retain(|skipped| !grouped.contains(skipped.path.as_path()));
+        skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Report { groups, skipped, stats, interrupted })
     }
 
     fn max_distance(&self) -> Result<f32, ScanError> {

@@ -70,9 +70,11 @@ pub(crate) fn walk(
     // One file may be reached on two ways only where roots overlap or links are followed.
     let mut seen = (roots.len() > 1 || options.follow_links).then(HashSet::new);
     for root in roots {
+        // `ignore` takes a lone dash for standard input.
+        let root = if root.as_os_str() == "-" { Path::new("./-") } else { root };
         // A root that is a link is followed, since the user named it; `ignore` does so for folders alone.
         if let Err(error) = fs::metadata(root) {
-            skipped.push(Skipped::io(root.clone(), &error));
+            skipped.push(Skipped::io(root.to_owned(), &error));
             continue;
         }
         let mut builder = WalkBuilder::new(root);
@@ -84,6 +86,9 @@ pub(crate) fn walk(
         for entry in builder.build() {
             if !each() {
                 return (files, skipped);
+            }
+            if let Some(error) = entry.as_ref().ok().and_then(DirEntry::error) {
+                tracing::warn!("an ignore file is not heeded: {error}");
             }
             match entry.map_err(|error| Skipped::walk(root, &error)).and_then(|entry| regular(entry, root)) {
                 Ok(Some(file)) => {

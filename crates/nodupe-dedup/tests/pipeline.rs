@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nodupe_conformance::reference::NaiveIndex;
 use nodupe_core::{
-    BackendInfo, BoxError, EmbedError, EmbeddedBatch, EmbeddingBackend, EmbeddingSpace, Embeddings, Filter, ImageBatch,
-    IndexSpec, InputSpec, Matching, Orientation, SimilarityBackend, Undescribable, View, package,
+    BackendInfo, BoxError, Channels, EmbedError, EmbeddedBatch, EmbeddingBackend, EmbeddingSpace, Embeddings, Filter,
+    ImageBatch, IndexSpec, InputSpec, Matching, Orientation, SimilarityBackend, Undescribable, View, package,
 };
 use nodupe_dedup::{Evidence, GroupKind, Linkage, Progress, Report, Scan, ScanError, Stage};
 use nodupe_media::PoolOptions;
@@ -142,12 +142,16 @@ fn every_file_has_one_outcome_and_groups_carry_their_evidence() {
         .map(|skipped| (skipped.path.file_name().unwrap().to_str().unwrap(), skipped.error))
         .collect();
     skipped.sort_unstable();
-    let blank = ["white other.bmp", "white too.png", "white.png"].map(|name| (name, "undescribable"));
+    // The other two are blank as well, and each other's copies.
+    let blank = [("white other.bmp", "undescribable")];
     let text = ["text too.png", "text.png"].map(|name| (name, "unsupported-format"));
     assert_eq!(skipped, [&text[..], &blank[..]].concat());
     let stats = &report.stats;
     assert_eq!((stats.files, stats.identical, stats.decoded, stats.embedded), (11, 3, 7, 5));
-    assert_eq!((stats.groups, stats.duplicates), (2, 5));
+    assert_eq!((stats.images, stats.groups, stats.duplicates), (9, 2, 5));
+    let grouped: usize = report.groups.iter().map(|group| group.files.len()).sum();
+    // `lonely.png` is the one that was looked at and is in no group.
+    assert_eq!(grouped + report.skipped.len() + 1, stats.files, "every file has one outcome");
 
     let without = folder.scan(|scan| scan.with_views(Some(false))).unwrap();
     assert_eq!(names(&without)[0], ["a.png", "b.png", "c.bmp", "d.png"]);
@@ -206,6 +210,26 @@ fn a_scan_that_is_stopped_says_so_and_keeps_what_it_has() {
     assert!((20..200).contains(&report.stats.decoded), "{}", report.stats.decoded);
     assert_eq!(report.stats.files, 200);
     assert!(!folder.scan(|scan| scan).unwrap().interrupted);
+}
+
+#[test]
+fn a_link_says_how_its_first_file_has_to_be_turned() {
+    let upright = [10, 60, 130, 250];
+    for view in View::ORIENTATIONS {
+        let folder = Folder::new();
+        picture(&folder.at("b upright.png"), upright);
+        let turned = view.inverse().apply(&ImageBatch::new(2, 2, Channels::Luma, &upright).unwrap()).unwrap();
+        picture(&folder.at("a turned.bmp"), turned.try_into().unwrap());
+        let report = folder.scan(|scan| scan.with_threshold(Some(0.99))).unwrap();
+        let evidence = report.groups[0].links[0].evidence;
+        match view {
+            View::Identity => assert_eq!(evidence, Evidence::ExactPixels),
+            _ => assert!(
+                matches!(evidence, Evidence::Embedding { view: found, .. } if found == view),
+                "{view}: {evidence:?}"
+            ),
+        }
+    }
 }
 
 #[test]
