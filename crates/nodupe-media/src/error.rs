@@ -71,6 +71,26 @@ impl MediaError {
         }
     }
 
+    /// What is wrong, without the path and with all that decoder and system said of it, in one line.
+    pub fn reason(&self) -> String {
+        let said = |what: &str, source: &dyn std::error::Error| {
+            let sources = std::iter::successors(Some(source), |error| error.source());
+            let lines = sources.map(|error| error.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
+            std::iter::once(what.to_owned()).chain(lines).collect::<Vec<_>>().join(": ")
+        };
+        match self {
+            Self::NotFound { .. } => "it does not exist".to_owned(),
+            Self::UnsupportedFormat { detail, .. } => format!("it is not an image that can be read: {detail}"),
+            Self::Decode { format, source, .. } => {
+                said(&format!("it is damaged: the {format} decoder gave up"), source.as_ref())
+            }
+            Self::LimitExceeded { limit, value, allowed, .. } => {
+                format!("it is over the limit of {limit}: {value}, and {allowed} are allowed")
+            }
+            Self::Io { source, .. } => said("it cannot be read", source),
+        }
+    }
+
     /// The file; for bytes and readers the name that the caller gave.
     pub fn path(&self) -> &Path {
         match self {
@@ -108,5 +128,19 @@ impl Failure {
 impl From<std::io::Error> for Failure {
     fn from(source: std::io::Error) -> Self {
         Self::Io(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_without_the_path() {
+        let source = "invalid\n  header\n".into();
+        let error = MediaError::Decode { path: "a/b.png".into(), format: ImageFormat::Png, source };
+        assert_eq!(error.reason(), "it is damaged: the png decoder gave up: invalid header");
+        let source = std::io::Error::other("no luck");
+        assert_eq!(MediaError::Io { path: "x".into(), source }.reason(), "it cannot be read: no luck");
     }
 }

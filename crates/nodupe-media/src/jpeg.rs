@@ -138,13 +138,10 @@ impl Layout {
         !self.progressive && self.first_scan < self.sampling.len()
     }
 
-    /// Whether `zune-jpeg` 0.5.15 gets it right. It loses rows of images with a scan for each component if one of them is
-    /// sampled more often down than another, or if there are four, and takes the first component for the one of the most
-    /// samples.
+    /// Whether `zune-jpeg` 0.5.15 gets it right. It loses rows of sequential images with a scan for each component, and
+    /// takes the first component for the one of the most samples.
     fn is_decoded(&self) -> bool {
-        let [_, down] = self.most();
-        let rows_are_lost = self.has_scan_for_each() && (down > 1 || self.sampling.len() == 4);
-        !rows_are_lost && self.sampling.first() == Some(&self.most())
+        !self.has_scan_for_each() && self.sampling.first() == Some(&self.most())
     }
 
     /// Whether luminance can be had without colour: not where `zune-jpeg` 0.5.15 takes it for twice as high.

@@ -19,6 +19,21 @@ pub(crate) fn of_image(orientation: Orientation) -> View {
     }
 }
 
+/// What the EXIF chunk of a WebP asks for. Read here, since the decoder would take as much memory for the chunk as its
+/// header says, whether the file has it or not.
+pub(crate) fn of_webp(bytes: &[u8]) -> View {
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    while let Some(([a, b, c, d, length @ ..], chunk)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_le_bytes(*length) as usize;
+        if [*a, *b, *c, *d] == *b"EXIF" {
+            let exif = chunk.get(..length).and_then(Orientation::from_exif_chunk);
+            return exif.map_or(View::Identity, of_image);
+        }
+        rest = chunk.get(length.saturating_add(length & 1)..).unwrap_or_default();
+    }
+    View::Identity
+}
+
 /// Width and height as shown of an image that is stored as `width` × `height`, and the other way round.
 pub(crate) fn turned(view: View, width: u32, height: u32) -> (u32, u32) {
     if view.swaps_axes() { (height, width) } else { (width, height) }

@@ -397,3 +397,6 @@ impl Gate for SharedBudget<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,10 @@ pub(crate) fn open<'a>(request: &Request<'a>) -> Result<Box<dyn Picture + 'a>, F
     let memory = memory(request, &decoder);
     // What the header promised is what the decoder gets: a frame larger than its canvas is refused.
     decoder.set_limits(alloc_limit(memory)).map_err(failed)?;
-    let orientation = decoder.orientation().map_or(View::Identity, orientation::of_image);
+    let orientation = match request.format {
+        ImageFormat::WebP => orientation::of_webp(request.bytes),
+        _ => decoder.orientation().map_or(View::Identity, orientation::of_image),
+    };
     Ok(Box::new(Raster {
         header: Header { width, height, orientation, memory },
         format: request.format,
@@ -95,10 +98,10 @@ fn memory(request: &Request<'_>, decoder: &impl ImageDecoder) -> u64 {
     let pixels = u64::from(width) * u64::from(height);
     let out = decoder.total_bytes();
     let more = match request.format {
-        // The frame is decoded apart and laid on the canvas.
-        ImageFormat::Gif => pixels.saturating_mul(4),
-        // Planes of a lossy image, RGBA of a lossless one, the canvas of an animation.
-        ImageFormat::WebP => pixels.saturating_mul(8),
+        // The frame of a GIF is decoded apart and laid on the canvas. A WebP has planes or RGBA besides, an animated one
+        // the canvas as well.
+        ImageFormat::WebP if is_animated_webp(request.bytes) => pixels.saturating_mul(8),
+        ImageFormat::Gif | ImageFormat::WebP => pixels.saturating_mul(4),
         // All samples once more, and those of a strip, which may be the whole image.
         ImageFormat::Tiff => match decoder.original_color_type() {
             ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16 => out.saturating_mul(3),
@@ -110,6 +113,10 @@ fn memory(request: &Request<'_>, decoder: &impl ImageDecoder) -> u64 {
         _ => 0,
     };
     out.saturating_add(more).saturating_add(1 << 20)
+}
+
+fn is_animated_webp(bytes: &[u8]) -> bool {
+    matches!(bytes.get(12..21), Some([b'V', b'P', b'8', b'X', .., flags]) if flags & 2 != 0)
 }
 
 fn alloc_limit(bytes: u64) -> image::Limits {

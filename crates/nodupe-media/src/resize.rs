@@ -270,3 +270,103 @@ fn centre(length: u32, scaled: u64, wanted: u32) -> (f64, f64) {
     let begin = left as f64 * ratio;
     (begin, (f64::from(wanted) * ratio).min(f64::from(length) - begin))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    const FILTERS: [Filter; 6] =
+        [Filter::Nearest, Filter::Box, Filter::Triangle, Filter::Jarosz, Filter::CatmullRom, Filter::Lanczos3];
+
+    fn resized(pixels: &[u8], size: (u32, u32), spec: &InputSpec) -> Vec<u8> {
+        let channels = if pixels.len() == (size.0 * size.1) as usize { Channels::Luma } else { Channels::Rgb };
+        let image = Stored { pixels, channels, size, orientation: View::Identity };
+        let mut out = Vec::new();
+        Scaler::default().append(&image, spec, &mut out).unwrap();
+        assert_eq!(out.len(), spec.bytes());
+        out
+    }
+
+    fn edge(edge: u32) -> Fit {
+        Fit::ShortestEdge { edge: NonZeroU32::new(edge).unwrap() }
+    }
+
+    #[test]
+    fn an_image_of_the_wanted_size_stays_as_it_is() {
+        let pixels: Vec<u8> = (0..5 * 4 * 3).map(|i| i * 4).collect();
+        for filter in FILTERS {
+            for fit in [Fit::Stretch, edge(4), Fit::Letterbox { background: 1 }] {
+                let spec = InputSpec::rgb(5, 4).with_filter(filter).with_fit(fit);
+                let shortest = matches!(fit, Fit::ShortestEdge { .. });
+                assert!(shortest || resized(&pixels, (5, 4), &spec) == pixels, "{filter:?} {fit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flat_image_stays_flat() {
+        for (width, height) in [(7, 3), (1, 90), (640, 2), (64, 64)] {
+            let pixels = [40, 250, 3].repeat((width * height) as usize);
+            for filter in FILTERS {
+                for fit in [Fit::Stretch, edge(20), edge(1)] {
+                    let spec = InputSpec::rgb(19, 12).with_filter(filter).with_fit(fit);
+                    let out = resized(&pixels, (width, height), &spec);
+                    assert_eq!(out, [40, 250, 3].repeat(19 * 12), "{width}x{height} {filter:?} {fit:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_box_is_the_mean_and_nearest_is_one_of_the_pixels() {
+        let pixels = [0, 100, 10, 20, 200, 60, 30, 40];
+        let spec = InputSpec::luma(2, 1);
+        assert_eq!(resized(&pixels, (4, 2), &spec.with_filter(Filter::Box)), [90, 25]);
+        let nearest = resized(&pixels, (4, 2), &spec.with_filter(Filter::Nearest));
+        assert!(nearest.iter().all(|pixel| pixels.contains(pixel)));
+        // Two pixels to five: what lies between them is between their values.
+        let between = resized(&[0, 200], (2, 1), &InputSpec::luma(5, 1));
+        assert!(between.is_sorted() && between[0] == 0 && between[2] == 100 && between[4] == 200, "{between:?}");
+    }
+
+    #[test]
+    fn the_shortest_edge_is_scaled_and_the_middle_is_kept() {
+        // Ten columns, each of its own value; two rows.
+        let row: Vec<u8> = (0..10).map(|x| x * 10).collect();
+        let pixels = [row.clone(), row].concat();
+        for filter in FILTERS {
+            let spec = InputSpec::luma(2, 2).with_fit(edge(2)).with_filter(filter);
+            assert_eq!(resized(&pixels, (10, 2), &spec), [40, 50, 40, 50], "{filter:?}");
+        }
+        // An edge longer than the crop leaves a margin all around.
+        let spec = InputSpec::luma(2, 2).with_fit(edge(4)).with_filter(Filter::Nearest);
+        let square: Vec<u8> = (0..16).collect();
+        assert_eq!(resized(&square, (4, 4), &spec), [5, 6, 9, 10]);
+    }
+
+    #[test]
+    fn a_letterbox_shows_the_whole_image_in_the_middle() {
+        let spec = InputSpec::luma(4, 4).with_fit(Fit::Letterbox { background: 7 }).with_filter(Filter::Box);
+        let wide = resized(&[100; 16], (8, 2), &spec);
+        assert_eq!(wide, [7, 7, 7, 7, 100, 100, 100, 100, 7, 7, 7, 7, 7, 7, 7, 7]);
+        let tall = resized(&[9; 6], (1, 6), &InputSpec::rgb(3, 2).with_fit(Fit::Letterbox { background: 0 }));
+        assert_eq!(tall, [0, 0, 0, 9, 9, 9, 0, 0, 0].repeat(2));
+    }
+
+    #[test]
+    fn a_very_wide_image_takes_no_more_than_itself() {
+        let mut scaler = Scaler::default();
+        let image = Stored {
+            pixels: &vec![3; 900_000],
+            channels: Channels::Luma,
+            size: (900_000, 1),
+            orientation: View::Identity,
+        };
+        let mut out = Vec::new();
+        scaler.append(&image, &InputSpec::luma(64, 64), &mut out).unwrap();
+        assert_eq!(out, [3; 64 * 64]);
+        assert!(scaler.held() < 10_000, "{} bytes", scaler.held());
+    }
+}

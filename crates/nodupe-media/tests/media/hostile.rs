@@ -1,9 +1,14 @@
 //! Bytes that are not what they seem: every one has a typed outcome, and `out` is as it was.
 
+mod headers;
+
+use std::time::Duration;
+
 use nodupe_core::InputSpec;
 use nodupe_media::{DecodeOptions, Decoder, Limit, Limits, MediaError};
 use proptest::prelude::*;
 
+use self::headers::headers;
 use crate::pictures::{decoded_as, encoded, jpeg, one_of_each, oriented, smooth};
 
 const SPEC: InputSpec = InputSpec::rgb(8, 8);
@@ -50,8 +55,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn flipped_bits_have_an_outcome(file in 0..17_usize, flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u8), 1..6)) {
-        let (name, mut bytes) = small_files().swap_remove(file);
+    fn flipped_bits_have_an_outcome(file in any::<prop::sample::Index>(), flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u8), 1..6)) {
+        let (name, mut bytes) = {
+            let mut files = small_files();
+            files.swap_remove(file.index(files.len()))
+        };
         for (at, bit) in flips {
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
@@ -60,56 +68,15 @@ proptest! {
     }
 
     #[test]
-    fn noise_after_a_good_beginning_has_an_outcome(file in 0..17_usize, kept in any::<prop::sample::Index>(), noise in prop::collection::vec(any::<u8>(), 0..300)) {
-        let (name, mut bytes) = small_files().swap_remove(file);
+    fn noise_after_a_good_beginning_has_an_outcome(file in any::<prop::sample::Index>(), kept in any::<prop::sample::Index>(), noise in prop::collection::vec(any::<u8>(), 0..300)) {
+        let (name, mut bytes) = {
+            let mut files = small_files();
+            files.swap_remove(file.index(files.len()))
+        };
         bytes.truncate(kept.index(bytes.len()));
         bytes.extend(noise);
         let _ = try_both(&format!("picture.{name}"), &bytes);
     }
-}
-
-/// A header of each format that says a size, and nothing after it.
-pub(crate) fn headers(width: u16, height: u16) -> Vec<(&'static str, Vec<u8>)> {
-    let (w, h) = (width.to_le_bytes(), height.to_le_bytes());
-    let (wide, high) = (u32::from(width).to_le_bytes(), u32::from(height).to_le_bytes());
-    let (big_w, big_h) = (width.to_be_bytes(), height.to_be_bytes());
-    let (big_wide, big_high) = (u32::from(width).to_be_bytes(), u32::from(height).to_be_bytes());
-    let canvas = |side: u16| [(side - 1).to_le_bytes().as_slice(), &[0]].concat();
-    let empty = || image::RgbImage::new(1, 1);
-    let mut png = encoded(empty(), image::ImageFormat::Png);
-    png[16..20].copy_from_slice(&big_wide);
-    png[20..24].copy_from_slice(&big_high);
-    let checksum = crate::pictures::crc32(&png[12..29]).to_be_bytes();
-    png[29..33].copy_from_slice(&checksum);
-    let mut bmp = encoded(empty(), image::ImageFormat::Bmp);
-    bmp[18..22].copy_from_slice(&wide);
-    bmp[22..26].copy_from_slice(&high);
-    let mut tga = encoded(empty(), image::ImageFormat::Tga);
-    tga[12..16].copy_from_slice(&[w, h].concat());
-    let mut jpeg = jpeg(&empty(), |_| {});
-    let frame = jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
-    jpeg[frame + 5..frame + 9].copy_from_slice(&[big_h, big_w].concat());
-    let mut dds = vec![0; 128];
-    dds[..8].copy_from_slice(b"DDS \x7c\0\0\0");
-    dds[8..12].copy_from_slice(&0x1007_u32.to_le_bytes());
-    dds[12..20].copy_from_slice(&[high, wide].concat());
-    dds[76..88].copy_from_slice(b"\x20\0\0\0\x04\0\0\0DXT1");
-    let lossless = b"VP8L\x05\0\0\0\x2f\0\0\0\0\0";
-    let webp = [b"WEBPVP8X\x0a\0\0\0\0\0\0\0", &canvas(width)[..], &canvas(height), lossless].concat();
-    vec![
-        ("jpeg", jpeg),
-        ("png", png),
-        ("gif", [b"GIF89a", &w[..], &h, &[0, 0, 0, b',', 0, 0, 0, 0], &w, &h, &[0, 2, 1, 0, 0, b';']].concat()),
-        ("webp", [b"RIFF", &(webp.len() as u32).to_le_bytes()[..], &webp].concat()),
-        ("bmp", bmp),
-        ("tiff", crate::pictures::tiff(width.into(), height.into(), 1, 1, &[0; 8])),
-        ("qoi", [b"qoif", &big_wide[..], &big_high, &[3, 0], &[0; 16]].concat()),
-        ("pnm", format!("P6 {width} {height} 255\n\0\0\0").into_bytes()),
-        ("tga", tga),
-        ("dds", dds),
-        ("hdr", format!("#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {height} +X {width}\n\0\0\0").into_bytes()),
-        ("farbfeld", [b"farbfeld", &big_wide[..], &big_high, &[0; 8]].concat()),
-    ]
 }
 
 #[test]
@@ -158,6 +125,22 @@ fn a_reader_without_end_is_over_the_limit() {
         Decoder::new(DecodeOptions::default().with_limits(Limits::default().with_max_file_bytes(100_000)));
     let error = decoder.decode_reader("zeros", std::io::repeat(0), &SPEC, &mut Vec::new()).unwrap_err();
     assert!(matches!(error, MediaError::LimitExceeded { limit: Limit::FileBytes, value: 100_001, .. }), "{error:?}");
+}
+
+#[test]
+fn a_reader_that_never_comes_to_an_end_is_left_at_the_deadline() {
+    struct Drip;
+    impl std::io::Read for Drip {
+        fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+            std::thread::sleep(Duration::from_millis(2));
+            buf[0] = 0xff;
+            Ok(1)
+        }
+    }
+    let limits = Limits::default().with_deadline(Some(Duration::from_millis(40)));
+    let mut decoder = Decoder::new(DecodeOptions::default().with_limits(limits));
+    let error = decoder.decode_reader("drip", Drip, &SPEC, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, MediaError::LimitExceeded { limit: Limit::Milliseconds, allowed: 40, .. }), "{error:?}");
 }
 
 #[test]

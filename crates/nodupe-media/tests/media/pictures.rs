@@ -41,6 +41,8 @@ pub(crate) fn one_of_each(picture: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
         ("hdr", encoded(deep.to_rgb32f(), Hdr)),
         ("farbfeld", encoded(deep.to_rgba16(), Farbfeld)),
     ];
+    #[cfg(feature = "exr")]
+    files.push(("openexr", encoded(deep.to_rgb32f(), image::ImageFormat::OpenExr)));
     if picture.width().max(picture.height()) <= 256 {
         files.push(("ico", encoded(deep.to_rgba8(), Ico)));
     }
