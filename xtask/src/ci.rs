@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::command::{Failure, cargo};
+use crate::command::{Failure, Line, cargo};
 use crate::features::Build;
 use crate::workspace::Workspace;
 use crate::{features, tidy};
@@ -10,7 +10,8 @@ use crate::{features, tidy};
 /// Everything is built by one profile, so that a cold run compiles each dependency once.
 pub(crate) fn run() -> Result<(), Failure> {
     let start = Instant::now();
-    let pure_rust = Workspace::load()?.pure_rust();
+    let workspace = Workspace::load()?;
+    let pure_rust = workspace.pure_rust();
     step("fmt", || cargo(["fmt", "--all", "--check"]).run())?;
     step("tidy", tidy::run)?;
     step("clippy", || {
@@ -21,6 +22,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     })?;
     step("features", || features::run(Build::Dev))?;
     step("test", || test(&[]))?;
+    step("outside", || outside(&workspace).run())?;
     println!("\nci: everything passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
@@ -29,6 +31,12 @@ pub(crate) fn run() -> Result<(), Failure> {
 pub(crate) fn test(arguments: &[&str]) -> Result<(), Failure> {
     let pure_rust = Workspace::load()?.pure_rust();
     cargo(["test", "--workspace"]).args(pure_rust).args(arguments).run()
+}
+
+/// A backend and an application in a workspace of their own, as others have them. What is built is shared with ours.
+fn outside(workspace: &Workspace) -> Line {
+    let manifest = workspace.root.join("examples/third-party/Cargo.toml");
+    cargo(["test", "--manifest-path"]).args([&manifest]).args(["--target-dir"]).args([&workspace.target])
 }
 
 fn step(name: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {

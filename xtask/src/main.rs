@@ -19,7 +19,8 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   setup                    check the toolchain, and say which optional things are absent
-  ci                       all of: fmt, tidy, clippy, doc, features, test; stop at the first failure
+  ci                       all of: fmt, tidy, clippy, doc, features, test, outside (the tests of examples/third-party); stop at the
+                           first failure
   test [ARGS]              all tests of all crates, documentation included; ARGS go to `cargo test`
   features [--release-lto] each feature of the facade alone, none, and the default ones: what is registered is what the
                            feature says; --release-lto checks the same in a release build with fat LTO

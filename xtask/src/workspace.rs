@@ -9,6 +9,8 @@ use crate::command::{Failure, cargo};
 
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Where Cargo puts what it builds.
+    pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 
@@ -45,7 +47,8 @@ impl Workspace {
         let root = PathBuf::from(metadata["workspace_root"].as_str()?);
         let packages = metadata["packages"].as_array()?;
         let packages = packages.iter().map(|package| Package::from_metadata(package, &root)).collect::<Option<_>>()?;
-        Some(Self { root, packages })
+        let target = metadata["target_directory"].as_str().map_or_else(|| root.join("target"), PathBuf::from);
+        Some(Self { root, target, packages })
     }
 
     pub(crate) fn package(&self, name: &str) -> Option<&Package> {

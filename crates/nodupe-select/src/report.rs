@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nodupe_core::{Device, Package, Reason, Registry, Unavailable};
 
 use crate::environment::Source;
-use crate::preference::Preference;
+use crate::preference::{Choice, Preference};
 use crate::table::Table;
 
 /// The two kinds of backend.
@@ -62,7 +62,7 @@ impl fmt::Display for BackendKind {
 ///
 /// `Display` prints it as a table. With the feature `serde` it serialises as `kind`, `name` (of the chosen one, or
 /// null), `preference`, `source`, `fallback`, `attempts` (each `name`, `package`, `device`, `outcome`, `reason`,
-/// `detail`, `help`) and `unused_options`.
+/// `detail`, `help`), `unmatched` (each as text: `["gpu"]`) and `unused_options`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
@@ -77,6 +77,9 @@ pub struct Report {
     pub fallback: bool,
     /// Every backend that could have been taken, in the order in which they were tried or would have been.
     pub attempts: Vec<Attempt>,
+    /// What was asked for and stands for no backend at all: [`Choice::Gpu`] in a program whose automatic selection has
+    /// none that computes on a graphics processor. (A name that no backend has is an error.)
+    pub unmatched: Vec<Choice>,
     /// The keys that were given for backends of this kind and that the chosen one does not know.
     pub unused_options: Vec<String>,
 }
@@ -171,6 +174,14 @@ pub(crate) fn detail(why: &Unavailable) -> String {
     text
 }
 
+/// Why a choice stands for no backend.
+pub(crate) fn unmatched_because(choice: &Choice) -> &'static str {
+    match choice {
+        Choice::Gpu => "no linked backend computes on one",
+        Choice::Name(_) => "no linked backend has the name",
+    }
+}
+
 /// What is missing and what to do about it, as lines of a table.
 pub(crate) fn explained(why: &Unavailable) -> String {
     let help = why.help.as_deref().map(|help| format!("\nhelp: {help}"));
@@ -194,6 +205,9 @@ impl fmt::Display for Report {
             ]);
         }
         write!(f, "{table}")?;
+        for choice in &self.unmatched {
+            write!(f, "\nunmatched: {choice} ({})", unmatched_because(choice))?;
+        }
         if !self.unused_options.is_empty() {
             write!(f, "\nunused options: {}", self.unused_options.join(", "))?;
         }
@@ -212,6 +226,7 @@ impl serde::Serialize for Report {
             source: Source,
             fallback: bool,
             attempts: &'a [Attempt],
+            unmatched: Vec<String>,
             unused_options: &'a [String],
         }
         let stored = Stored {
@@ -221,6 +236,7 @@ impl serde::Serialize for Report {
             source: self.source,
             fallback: self.fallback,
             attempts: &self.attempts,
+            unmatched: self.unmatched.iter().map(Choice::to_string).collect(),
             unused_options: &self.unused_options,
         };
         stored.serialize(serializer)

@@ -1,14 +1,17 @@
 //! What the user prefers, then what works.
 
+use std::sync::Arc;
+
 use nodupe_core::{
-    EmbeddingBackend, EmbeddingSpace, IndexSpec, OptionSpec, Options, Reason, Registry, SimilarityBackend, Unavailable,
+    Device, EmbeddingBackend, EmbeddingSpace, IndexSpec, OptionSpec, Options, Reason, Registry, SimilarityBackend,
+    Unavailable,
 };
 
 use crate::candidate::{self, Candidate, Made};
 use crate::environment::{Environment, Source};
 use crate::error::SelectError;
 use crate::preference::{Choice, Preference};
-use crate::report::{Attempt, BackendKind, Outcome, Report, detail};
+use crate::report::{Attempt, BackendKind, Outcome, Report, detail, unmatched_because};
 
 /// Chooses a backend of a [`Registry`].
 ///
@@ -30,6 +33,14 @@ pub struct Selected<B: ?Sized> {
     pub backend: Box<B>,
     /// What was asked for and tried.
     pub report: Report,
+}
+
+/// The first candidate that an attempt succeeded at, and what was tried before.
+struct First<T> {
+    made: T,
+    /// See [`plan`].
+    step: usize,
+    report: Report,
 }
 
 impl<'r> Selector<'r> {
@@ -86,12 +97,49 @@ impl<'r> Selector<'r> {
         self.choose(BackendKind::Similarity, candidates)
     }
 
-    /// The one way for both kinds: everything that can be wrong about the question is found before anything is tried.
+    /// Whether [`embedding`](Self::embedding) has anything to make, as the probes say. Nothing is made or logged.
+    ///
+    /// # Errors
+    /// As [`embedding`](Self::embedding), except for what only making a backend tells.
+    pub fn check_embedding(&self) -> Result<(), SelectError> {
+        let candidates = candidate::embeddings(self.registry, &self.options, self.space.as_ref());
+        self.check(BackendKind::Embedding, candidates)
+    }
+
+    /// Whether [`similarity`](Self::similarity) has anything to make, as the probes say. Nothing is made or logged: it is
+    /// for saying early what would otherwise be an error after the work that the index is for.
+    ///
+    /// # Errors
+    /// As [`similarity`](Self::similarity), except for what only making a backend tells.
+    pub fn check_similarity(&self, spec: &IndexSpec<'_>) -> Result<(), SelectError> {
+        let candidates = candidate::similarities(self.registry, &self.options, *spec);
+        self.check(BackendKind::Similarity, candidates)
+    }
+
     fn choose<B: ?Sized>(
         &self,
         kind: BackendKind,
         candidates: Vec<Candidate<'_, B>>,
     ) -> Result<Selected<B>, SelectError> {
+        let First { made: Made { backend, .. }, step, report } = self.first(kind, candidates, |candidate| {
+            let made = candidate.create()?;
+            Ok((made.device, made))
+        })?;
+        log(&report, step);
+        Ok(Selected { backend, report })
+    }
+
+    fn check<B: ?Sized>(&self, kind: BackendKind, candidates: Vec<Candidate<'_, B>>) -> Result<(), SelectError> {
+        self.first(kind, candidates, |candidate| candidate.probe().map(|()| (candidate.device, ()))).map(|_| ())
+    }
+
+    /// The one way for both kinds: everything that can be wrong about the question is found before anything is tried.
+    fn first<B: ?Sized, T>(
+        &self,
+        kind: BackendKind,
+        candidates: Vec<Candidate<'_, B>>,
+        attempt_at: impl Fn(&Candidate<'_, B>) -> Result<(Device, T), Arc<Unavailable>>,
+    ) -> Result<First<T>, SelectError> {
         let (preference, source) = self.environment.resolve(kind, self.preference.as_ref())?;
         self.registry.check(&self.options)?;
         let known = kind.names(self.registry);
@@ -103,10 +151,11 @@ impl<'r> Selector<'r> {
             source,
             fallback: false,
             attempts: Vec::with_capacity(candidates.len()),
+            unmatched: unmatched(&candidates, &preference),
             unused_options: Vec::new(),
             preference: preference.clone(),
         };
-        let mut chosen = None;
+        let mut first = None;
         for (step, candidate) in plan(candidates, &preference) {
             let mut attempt = Attempt {
                 name: candidate.name,
@@ -114,25 +163,22 @@ impl<'r> Selector<'r> {
                 device: candidate.device,
                 outcome: Outcome::NotTried,
             };
-            if chosen.is_none() {
-                match candidate.create() {
-                    Ok(Made { backend, device }) => {
+            if first.is_none() {
+                match attempt_at(&candidate) {
+                    Ok((device, made)) => {
                         attempt.device = device;
                         attempt.outcome = Outcome::Selected;
                         report.fallback = step > 0 || report.unavailable().any(|(_, why)| can_be_put_right(why.reason));
                         report.unused_options = without(&given, candidate.options);
-                        chosen = Some(backend);
+                        first = Some((made, step));
                     }
                     Err(why) => attempt.outcome = Outcome::Unavailable(why),
                 }
             }
             report.attempts.push(attempt);
         }
-        match chosen {
-            Some(backend) => {
-                log(&report);
-                Ok(Selected { backend, report })
-            }
+        match first {
+            Some((made, step)) => Ok(First { made, step, report }),
             None if report.attempts.is_empty() => Err(SelectError::NoCandidate { report: Box::new(report), known }),
             None => Err(SelectError::NothingWorks { report: Box::new(report) }),
         }
@@ -181,11 +227,8 @@ fn plan<'a, B: ?Sized>(
 ) -> Vec<(usize, Candidate<'a, B>)> {
     let mut planned = Vec::with_capacity(candidates.len());
     for (step, choice) in preference.choices().iter().enumerate() {
-        let meant = |candidate: &mut Candidate<'_, B>| match choice {
-            Choice::Name(name) => candidate.name == name,
-            Choice::Gpu => candidate.device.is_gpu() && candidate.priority.is_some(),
-        };
-        planned.extend(candidates.extract_if(.., meant).map(|candidate| (step, candidate)));
+        let meant = candidates.extract_if(.., |candidate| means(choice, candidate));
+        planned.extend(meant.map(|candidate| (step, candidate)));
     }
     if !preference.is_only() {
         let step = preference.choices().len();
@@ -195,6 +238,24 @@ fn plan<'a, B: ?Sized>(
     planned
 }
 
+/// The choices that no candidate answers to, whatever stands before them; each comes once.
+fn unmatched<B: ?Sized>(candidates: &[Candidate<'_, B>], preference: &Preference) -> Vec<Choice> {
+    let mut unmatched = Vec::new();
+    for choice in preference.choices() {
+        if !unmatched.contains(choice) && !candidates.iter().any(|candidate| means(choice, candidate)) {
+            unmatched.push(choice.clone());
+        }
+    }
+    unmatched
+}
+
+fn means<B: ?Sized>(choice: &Choice, candidate: &Candidate<'_, B>) -> bool {
+    match choice {
+        Choice::Name(name) => candidate.name == name,
+        Choice::Gpu => candidate.device.is_gpu() && candidate.priority.is_some(),
+    }
+}
+
 /// Whether anything can be done about it. A machine without the device, a system that the backend was never made for and
 /// a space that it does not hold are facts: automatic selection that passes over such a backend is not worth a warning.
 fn can_be_put_right(reason: Reason) -> bool {
@@ -202,9 +263,14 @@ fn can_be_put_right(reason: Reason) -> bool {
 }
 
 /// One event for each selection: a warning for a fallback, `info` where something else was passed over, else `debug`.
-fn log(report: &Report) {
+/// Choices from `step` on were not passed over: they would have been next.
+fn log(report: &Report, step: usize) {
     let name = report.selected().map(|attempt| attempt.name);
-    let passed_over: Vec<String> = report.unavailable().map(|(attempt, why)| passed(attempt, why)).collect();
+    let wished = report.preference.choices().iter().take(step);
+    let unmatched = report.unmatched.iter().filter(|choice| wished.clone().any(|wish| wish == *choice));
+    let unmatched = unmatched.map(|choice| format!("{choice}: {}", unmatched_because(choice)));
+    let unavailable = report.unavailable().map(|(attempt, why)| passed(attempt, why));
+    let passed_over: Vec<String> = unmatched.chain(unavailable).collect();
     let passed_over = passed_over.join("; ");
     let (kind, preference, source) = (report.kind, &report.preference, report.source);
     macro_rules! event {

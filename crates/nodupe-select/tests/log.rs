@@ -7,8 +7,8 @@ mod fakes;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use fakes::{embedding, no_device, no_library, registry, selector};
-use nodupe_core::{Device, EmbeddingRegistration, Registry};
+use fakes::{embedding, made, no_device, no_library, registry, selector, similarity};
+use nodupe_core::{Device, EmbeddingRegistration, EmbeddingSpace, IndexSpec, Registry};
 
 const GPU: EmbeddingRegistration =
     embedding("gpu-only").with_device(Device::Cuda(0)).with_priority(50).with_probe(no_device);
@@ -29,6 +29,10 @@ impl Write for Lines {
 }
 
 fn logged(registry: &Registry, preference: &str) -> String {
+    log_of(|| _ = selector(registry, preference).embedding().unwrap())
+}
+
+fn log_of(work: impl FnOnce()) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -37,7 +41,7 @@ fn logged(registry: &Registry, preference: &str) -> String {
         .without_time()
         .with_ansi(false)
         .finish();
-    tracing::subscriber::with_default(subscriber, || selector(registry, preference).embedding().unwrap());
+    tracing::subscriber::with_default(subscriber, work);
     String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
 }
 
@@ -67,4 +71,22 @@ fn a_fallback_is_a_warning_and_a_machine_without_the_device_is_not() {
     ] {
         assert!(repairable.contains(part), "{part} in {repairable}");
     }
+
+    let unmatched = logged(&plain, "gpu");
+    assert!(unmatched.trim_start().starts_with("WARN"), "{unmatched}");
+    assert!(unmatched.contains("passed_over=\"gpu: no linked backend computes on one\""), "{unmatched}");
+
+    // It would have been next, so that nothing was passed over.
+    let behind = logged(&plain, "plain,gpu");
+    assert!(behind.trim_start().starts_with("DEBUG") && behind.contains("passed_over=\"\""), "{behind}");
+
+    let registry = registry(&[LIBRARY, PLAIN], &[similarity("exact").with_priority(1)]);
+    let space = EmbeddingSpace::cosine("m", 4).unwrap();
+    let before = made();
+    let checked = log_of(|| {
+        let selector = selector(&registry, "auto");
+        selector.check_embedding().unwrap();
+        selector.check_similarity(&IndexSpec::new(&space)).unwrap();
+    });
+    assert_eq!((checked.as_str(), made()), ("", before), "a check makes and logs nothing");
 }

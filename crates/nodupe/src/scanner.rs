@@ -194,7 +194,7 @@ impl<'a> Scanner<'a> {
 
         let similarity_selector = selector(&self.similarity);
         // A wish that cannot be met is said now and not after hours of decoding.
-        similarity_selector.similarity(&IndexSpec::new(backend.space()))?;
+        similarity_selector.check_similarity(&IndexSpec::new(backend.space()))?;
         let similarity = RefCell::new(None);
         let make_index = |spec: &IndexSpec<'_>| {
             let selected = similarity_selector.similarity(spec)?;

@@ -1,9 +1,9 @@
 use std::error::Error as _;
 
 use nodupe_core::{Device, EmbeddingRegistration, OptionSpec, Options, Reason, Unavailable};
-use nodupe_select::{Environment, Report, Selector};
+use nodupe_select::{Choice, Environment, Report, Selector};
 
-use crate::fakes::{embedding, no_device, no_library, registry};
+use crate::fakes::{embedding, no_device, no_library, registry, selector};
 
 const BINS: &[OptionSpec] = &[OptionSpec::integer("histogram.bins", 1, 256, "bins a channel")];
 const CUDA: EmbeddingRegistration =
@@ -59,9 +59,29 @@ fn a_report_serialises_under_names_that_stay() {
             attempt("perceptual", "cuda:1", "selected", None, None, None),
             attempt("histogram", "cpu", "not-tried", None, None, None),
         ],
+        "unmatched": [],
         "unused_options": ["histogram.bins"],
     });
     assert_eq!(serde_json::to_value(report("gpu,candle")).unwrap(), expected);
+}
+
+#[test]
+fn a_choice_that_stands_for_no_backend_has_a_line() {
+    let processors = registry(&[PERCEPTUAL, HISTOGRAM], &[]);
+    let report = |preference: &str| selector(&processors, preference).embedding().unwrap().report;
+    for (preference, fallback) in [("gpu", true), ("gpu,perceptual,gpu", true), ("perceptual,gpu", false)] {
+        let report = report(preference);
+        assert_eq!((report.unmatched.as_slice(), report.fallback), (&[Choice::Gpu][..], fallback), "{preference}");
+        let text = report.to_string();
+        assert!(text.ends_with("\nunmatched: gpu (no linked backend computes on one)"), "{text}");
+        #[cfg(feature = "serde")]
+        assert_eq!(serde_json::to_value(&report).unwrap()["unmatched"], serde_json::json!(["gpu"]));
+    }
+    assert_eq!(report("histogram").unmatched, []);
+
+    // What an earlier choice has taken already is not missing.
+    let device = registry(&[CUDA, PERCEPTUAL], &[]);
+    assert_eq!(selector(&device, "ort-cuda,gpu").embedding().unwrap().report.unmatched, []);
 }
 
 #[cfg(feature = "serde")]

@@ -72,3 +72,29 @@ fn a_probe_is_asked_before_anything_is_made() {
     assert_eq!(outcomes(error.report().unwrap()), "graph server-unreachable");
     assert_eq!(made(), 0);
 }
+
+#[test]
+fn a_check_fails_as_the_choice_would_and_makes_nothing() {
+    let options = |key: &str| nodupe_core::Options::new().with(key, "1");
+    let registry = registry(&[], &[GRAPH.with_probe(no_server), EXACT]);
+    let space = EmbeddingSpace::cosine("m", 4).unwrap();
+    let spec = IndexSpec::new(&space);
+    for (preference, works) in
+        [("auto", true), ("graph", true), ("graph,gpu", true), ("graph!", false), ("gpu!", false)]
+    {
+        let selector = selector(&registry, preference);
+        let checked = selector.check_similarity(&spec);
+        assert_eq!(checked.is_ok(), works, "{preference}");
+        assert_eq!(made(), 0, "{preference}");
+        if let Err(error) = checked {
+            assert_eq!(error.to_string(), selector.similarity(&spec).unwrap_err().to_string());
+        }
+    }
+    let unknown = selector(&registry, "exact,garph").check_similarity(&spec).unwrap_err();
+    assert!(matches!(unknown, SelectError::UnknownName { .. }), "{unknown}");
+    let mistyped = selector(&registry, "auto").with_options(options("exact.no")).check_similarity(&spec).unwrap_err();
+    assert!(matches!(mistyped, SelectError::Options(_)), "{mistyped}");
+    let bits = EmbeddingSpace::hamming("m", 256).unwrap();
+    let held = selector(&registry, "graph!").check_similarity(&IndexSpec::new(&bits)).unwrap_err();
+    assert_eq!(outcomes(held.report().unwrap()), "graph unsupported-space");
+}
