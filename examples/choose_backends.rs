@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use nodupe::media::PoolOptions;
 use nodupe::select::StatusTable;
 use nodupe::{IndexSpec, ItemId, Options, Preference, Registry, Selector, compute_embeddings};
 
@@ -24,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}\n", similarity.report);
 
     let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    for (number, rows) in compute_embeddings(embedding.backend.as_ref(), paths.clone()) {
+    for (number, rows) in compute_embeddings(embedding.backend.as_ref(), paths.clone(), PoolOptions::default()) {
         match rows {
             Ok(rows) => similarity.backend.add(&[ItemId::from_path(&paths[number])], rows.view())?,
             Err(error) => println!("{}: {error}", paths[number].display()),

@@ -51,6 +51,9 @@ passed over. Nothing is ever changed or deleted.
 
 Exit codes: 0 done, 1 failed or a PATH could not be read, 2 wrong usage, 130 interrupted (what was found is shown).";
 
+/// More threads than any machine makes use of are a slip of the hand.
+const MAX_THREADS: usize = 1024;
+
 /// What chooses backends and tells them things.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BackendArgs {
@@ -58,7 +61,7 @@ pub(crate) struct BackendArgs {
     #[arg(long, value_name = "PREFERENCE")]
     pub(crate) embedding: Option<Preference>,
     /// Threads for decoding, embedding and searching [default: one for each core].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// An option of a backend, such as histogram.bins=64; may be repeated. `nodupe backends` lists them.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
@@ -138,6 +141,11 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MAX_THREADS);
+    number.ok_or_else(|| format!("a number of threads is from 1 to {MAX_THREADS}"))
+}
+
 fn similarity(text: &str) -> Result<f32, String> {
     let number = text.parse().ok().filter(|number| *number > 0.0 && *number <= 1.0);
     number.ok_or_else(|| "a similarity is a number over 0 and up to 1".to_owned())
@@ -168,6 +176,7 @@ mod tests {
             &["scan", "--threshold", "1.1", "x"],
             &["scan", "--group-by", "magic", "x"],
             &["scan", "--threads", "0", "x"],
+            &["scan", "--threads", "1025", "x"],
             &["scan", "--set", "nothing", "x"],
             &["scan", "--views", "--no-views", "x"],
             &["scan", "--embedding", "", "x"],

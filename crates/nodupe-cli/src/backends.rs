@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use nodupe::core::Reason;
+use nodupe::core::{Package, Reason};
 use nodupe::select::{BackendStatus, StatusTable};
 use serde::Serialize;
 
@@ -44,8 +44,7 @@ struct Document {
 struct BackendJson {
     kind: String,
     name: &'static str,
-    package: &'static str,
-    package_version: &'static str,
+    package: Package,
     device: String,
     priority: Option<i32>,
     available: bool,
@@ -66,8 +65,7 @@ fn backend(status: &BackendStatus) -> BackendJson {
     BackendJson {
         kind: status.kind.to_string(),
         name: status.name,
-        package: status.package.name,
-        package_version: status.package.version,
+        package: status.package,
         device: status.device.to_string(),
         priority: status.priority,
         available: status.is_available(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nodupe::core::Row;
+use nodupe::media::PoolOptions;
 use nodupe::{ComputeError, EmbeddingSpace, Embeddings, Registry, Selector, compute_embeddings};
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::args::EmbedArgs;
 use crate::failure::Failure;
 use crate::json::{self, SkippedJson};
 use crate::path::{JsonPath, shown};
+use crate::say::say;
 use crate::scan::selection;
 
 pub(crate) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
@@ -21,7 +23,12 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
         selector = selector.with_preference(preference.clone());
     }
     let selected = selector.embedding().map_err(selection)?;
-    let mut outcomes: Vec<_> = compute_embeddings(selected.backend.as_ref(), args.files.iter().cloned()).collect();
+    let mut decoding = PoolOptions::default();
+    if let Some(threads) = args.backend.threads {
+        decoding = decoding.with_threads(threads.get());
+    }
+    let mut outcomes: Vec<_> =
+        compute_embeddings(selected.backend.as_ref(), args.files.iter().cloned(), decoding).collect();
     outcomes.sort_by_key(|(number, _)| *number);
     let outcomes = args.files.iter().zip(outcomes.into_iter().map(|(_, outcome)| outcome)).collect::<Vec<_>>();
 
@@ -39,7 +46,7 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
         for (path, outcome) in &outcomes {
             match outcome {
                 Ok(rows) => write_rows(&mut out, path, rows)?,
-                Err(error) => eprintln!("error: {}", message(error)),
+                Err(error) => say(format_args!("error: {}: {}", shown(path), error.reason())),
             }
         }
     }
@@ -98,7 +105,7 @@ fn file<'a>(path: &'a Path, outcome: &'a Result<Embeddings, ComputeError>) -> Fi
     let path = JsonPath(path);
     match outcome {
         Ok(rows) => FileJson::Embedded { path, embeddings: rows.view().iter().filter_map(row).collect() },
-        Err(error) => FileJson::Skipped(SkippedJson { path, error: error.kind(), message: message(error) }),
+        Err(error) => FileJson::Skipped(SkippedJson { path, error: error.kind(), message: error.reason() }),
     }
 }
 
@@ -117,10 +124,4 @@ fn hexadecimal(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// An error with everything below it, in one line.
-fn message(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }

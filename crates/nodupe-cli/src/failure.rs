@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use crate::say::say;
+
 /// Why a command could not do what it was asked for.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -27,14 +29,14 @@ impl Failure {
             Self::Usage(error) => (error, 2),
             Self::Closed => return ExitCode::SUCCESS,
         };
-        eprintln!("error: {error}");
+        say(format_args!("error: {error}"));
         let mut shown = error.to_string();
         let mut source = error.source();
         while let Some(error) = source {
             // Many errors quote their source in their own text.
             let text = error.to_string();
             if !shown.contains(&text) {
-                eprintln!("  because: {text}");
+                say(format_args!("  because: {text}"));
             }
             shown = text;
             source = error.source();

@@ -4,6 +4,8 @@ use std::process::exit;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::say::say;
+
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// The exit code of a program that was interrupted: 128 and the number of SIGINT.
@@ -17,10 +19,10 @@ pub(crate) fn listen() {
             if ASKED.swap(true, Ordering::Relaxed) {
                 exit(i32::from(CODE));
             }
-            eprintln!("\nstopping; what was found so far follows. Press Ctrl-C again to leave at once.");
+            say(format_args!("\nstopping; what was found so far follows. Press Ctrl-C again to leave at once."));
         });
         if let Err(error) = listening {
-            eprintln!("warning: Ctrl-C will leave at once and show nothing: {error}");
+            say(format_args!("warning: Ctrl-C will leave at once and show nothing: {error}"));
         }
     });
 }

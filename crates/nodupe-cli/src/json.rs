@@ -127,6 +127,7 @@ fn skip(skipped: &Skipped) -> SkippedJson<'_> {
 struct StatsJson {
     files: usize,
     bytes: u64,
+    images: usize,
     identical: usize,
     decoded: usize,
     embedded: usize,
@@ -157,6 +158,7 @@ fn stats_of(stats: &Stats) -> StatsJson {
     StatsJson {
         files: stats.files,
         bytes: stats.bytes,
+        images: stats.images,
         identical: stats.identical,
         decoded: stats.decoded,
         embedded: stats.embedded,

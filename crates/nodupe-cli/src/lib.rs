@@ -1,7 +1,5 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
-// The one crate that talks to people.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod backends;
@@ -12,6 +10,7 @@ mod json;
 mod logging;
 mod path;
 mod progress;
+mod say;
 mod scan;
 mod text;
 

@@ -11,6 +11,7 @@ use nodupe::{Scanned, Scanner, ScannerError};
 use crate::args::ScanArgs;
 use crate::failure::Failure;
 use crate::progress::Bar;
+use crate::say::say;
 use crate::{interrupt, json, text};
 
 pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
@@ -82,13 +83,11 @@ fn exit_code(args: &ScanArgs, scanned: &Scanned) -> ExitCode {
         return ExitCode::from(interrupt::CODE);
     }
     let is_named = |skipped: &nodupe::dedup::Skipped| args.paths.contains(&skipped.path);
-    let unreadable =
-        |skipped: &&nodupe::dedup::Skipped| matches!(skipped.error, "not-found" | "io") && is_named(skipped);
-    match scanned.report.skipped.iter().find(unreadable) {
-        Some(skipped) => {
-            eprintln!("error: {}: {}", crate::path::shown(&skipped.path), skipped.message);
-            ExitCode::FAILURE
-        }
-        None => ExitCode::SUCCESS,
+    let unreadable = |skipped: &&nodupe::dedup::Skipped| skipped.error != "undescribable" && is_named(skipped);
+    let mut code = ExitCode::SUCCESS;
+    for skipped in scanned.report.skipped.iter().filter(unreadable) {
+        say(format_args!("error: {}: {}", crate::path::shown(&skipped.path), skipped.message));
+        code = ExitCode::FAILURE;
     }
+    code
 }

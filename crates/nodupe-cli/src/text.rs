@@ -42,13 +42,16 @@ fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result
 
 /// For each file but the first, the link that leads to it from the first one, and the file at its other end.
 fn links_from_the_first(group: &Group) -> Vec<Option<(&Link, usize)>> {
+    let mut ends: Vec<Vec<(&Link, usize)>> = vec![Vec::new(); group.files.len()];
+    for link in &group.links {
+        ends[link.a].push((link, link.b));
+        ends[link.b].push((link, link.a));
+    }
     let mut links = vec![None; group.files.len()];
     let mut reached = vec![0];
     while let Some(place) = reached.pop() {
-        for link in &group.links {
-            let next = if link.a == place { link.b } else { link.a };
-            let is_new = (link.a == place || link.b == place) && next != 0 && links[next].is_none();
-            if is_new {
+        for &(link, next) in &ends[place] {
+            if next != 0 && links[next].is_none() {
                 links[next] = Some((link, place));
                 reached.push(next);
             }
@@ -92,7 +95,7 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
         out,
         "{} among {} in {:.1} s",
         style(found).bold(),
-        count(stats.decoded + stats.identical, "image", "images"),
+        count(stats.images, "image", "images"),
         stats.timings.total.as_secs_f64()
     )?;
     write_skipped(out, skipped)?;
@@ -100,7 +103,7 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
     let similarity = scanned.similarity.as_ref().map(|report| format!(", searched by {}", name(report)));
     writeln!(out, "Embedded by {}{}", name(&scanned.embedding), similarity.unwrap_or_default())?;
     for report in [Some(&scanned.embedding), scanned.similarity.as_ref()].into_iter().flatten() {
-        if report.fallback || !report.unused_options.is_empty() {
+        if report.fallback || !report.unmatched.is_empty() || !report.unused_options.is_empty() {
             writeln!(out, "{report}")?;
         }
     }

@@ -167,6 +167,41 @@ fn wrong_usage_is_2_and_failure_is_1() {
     assert_eq!(run(&["scan", "--help"]).0, 0);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_changes_no_exit_code() {
+    let full = fs::File::create("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nodupe"));
+    let status = command.args(["scan", "no such folder"]).stderr(full).output().unwrap().status;
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn what_is_broken_is_no_image_and_what_is_named_and_broken_is_a_failure() {
+    let folder = Folder::new();
+    fs::copy(folder.at("notes.txt"), folder.at("notes too.txt")).unwrap();
+    let found = folder.json(&[]);
+    assert_eq!(found["stats"]["images"], 5);
+    assert!(found["skipped"].as_array().unwrap().iter().all(|skipped| {
+        let message = skipped["message"].as_str().unwrap();
+        !message.contains(".txt") && !message.contains('\n')
+    }));
+    let output = nodupe(folder.0.path(), &["scan", "cut.png", "notes.txt", "one.png"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("cut.png") && error.contains("notes.txt"), "{error}");
+}
+
+#[test]
+fn a_folder_whose_name_is_a_dash_is_a_folder() {
+    let folder = Folder::new();
+    fs::create_dir(folder.at("-")).unwrap();
+    fs::copy(folder.at("one.png"), folder.at("-/a.png")).unwrap();
+    let output = nodupe(folder.0.path(), &["scan", "--json", "--", "-"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["stats"]["files"], 1);
+}
+
 #[test]
 fn the_environment_prefers_and_the_command_line_overrules() {
     let folder = Folder::new();

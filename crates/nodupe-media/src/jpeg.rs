@@ -86,6 +86,9 @@ impl Picture for Jpeg<'_> {
 fn failure(error: DecodeErrors) -> Failure {
     match error {
         DecodeErrors::Unsupported(_) => Failure::Unsupported(error.to_string()),
+        // Without the quotation marks that `to_string` puts around it.
+        DecodeErrors::Format(detail) => Failure::Decode(ImageFormat::Jpeg, detail.into()),
+        DecodeErrors::FormatStatic(detail) => Failure::Decode(ImageFormat::Jpeg, detail.into()),
         error => Failure::Decode(ImageFormat::Jpeg, error.to_string().into()),
     }
 }

@@ -115,7 +115,7 @@ impl DecodePool {
         I::IntoIter: Send + 'static,
     {
         let threads = self.options.threads.max(1);
-        let waiting = ((16 << 20) / spec.bytes()).clamp(threads, 1024);
+        let waiting = ((16 << 20) / spec.bytes()).clamp(threads, threads.max(1024));
         let (sender, outcomes) = bounded(waiting);
         let mut decoding = Decoding {
             shared: Arc::new(Shared {

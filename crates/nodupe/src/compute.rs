@@ -26,6 +26,15 @@ pub enum ComputeError {
 }
 
 impl ComputeError {
+    /// What is wrong, without the path, in one line.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Media(error) => error.reason(),
+            Self::Undescribable { source, .. } => source.to_string(),
+            Self::Embed(error) => error.to_string(),
+        }
+    }
+
     /// The kind of reason, as in JSON: `not-found`, `unsupported-format`, `decode`, `limit-exceeded`, `io`,
     /// `undescribable` or `backend`.
     pub fn kind(&self) -> &'static str {
@@ -48,14 +57,17 @@ pub fn compute_embedding(backend: &dyn EmbeddingBackend, path: impl AsRef<Path>)
 }
 
 /// The embeddings of many image files: one outcome a file, each with its place in `paths`, as they are ready. Decoding
-/// runs ahead on all cores; a file that cannot be embedded costs nothing but its own outcome.
+/// runs ahead as `decoding` says (`PoolOptions::default()`: on all cores); a file that cannot be embedded costs nothing but
+/// its own outcome. Every image is embedded by itself; the
+/// pipeline of `nodupe-dedup` fills batches.
 pub fn compute_embeddings(
     backend: &dyn EmbeddingBackend,
     paths: impl IntoIterator<Item = PathBuf>,
+    decoding: PoolOptions,
 ) -> impl Iterator<Item = (usize, Result<Embeddings, ComputeError>)> {
     let paths: Vec<PathBuf> = paths.into_iter().collect();
-    let decoding = DecodePool::new(PoolOptions::default()).decode(*backend.input_spec(), paths.clone());
-    decoding.map(move |(number, decoded)| {
+    let decoded = DecodePool::new(decoding).decode(*backend.input_spec(), paths.clone());
+    decoded.map(move |(number, decoded)| {
         let path = paths.get(number).cloned().unwrap_or_default();
         (number, embed_one(backend, &path, decoded))
     })

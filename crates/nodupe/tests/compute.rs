@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nodupe::media::PoolOptions;
 use nodupe::{ComputeError, Preference, Registry, Selector, compute_embedding, compute_embeddings};
 
 fn photograph(path: &Path, seed: u32) {
@@ -34,7 +35,8 @@ fn every_file_has_an_outcome_and_a_bad_one_stops_nothing() {
     let selected = Selector::new(&registry).with_preference(Preference::require("perceptual")).embedding().unwrap();
     let names = ["good.png", "blank.png", "text.jpg", "gone.png", "cut.png", "folder.jpg", "also.jpg"];
     let paths: Vec<PathBuf> = names.iter().map(|name| at(name)).collect();
-    let mut outcomes: Vec<_> = compute_embeddings(selected.backend.as_ref(), paths.clone()).collect();
+    let mut outcomes: Vec<_> =
+        compute_embeddings(selected.backend.as_ref(), paths.clone(), PoolOptions::default()).collect();
     outcomes.sort_by_key(|(number, _)| *number);
     let kinds: Vec<&str> =
         outcomes.iter().map(|(_, outcome)| outcome.as_ref().map_or_else(ComputeError::kind, |_| "embedded")).collect();

@@ -170,6 +170,30 @@ fn the_luminance_of_a_jpeg_is_that_of_its_colours_however_it_is_stored() {
 }
 
 #[test]
+fn a_jpeg_may_have_restarts_and_comments_and_be_followed_by_anything() {
+    let picture = smooth(70, 45);
+    for progressive in [false, true] {
+        let plain = jpeg(&picture, |encoder| encoder.set_progressive(progressive));
+        let (_, expected) = decoded(&plain, &InputSpec::luma(70, 45)).unwrap();
+        let restarts = jpeg(&picture, |encoder| {
+            encoder.set_progressive(progressive);
+            encoder.set_restart_interval(2);
+        });
+        // As cameras append a preview, a gain map or a video.
+        let followed = [&plain[..], b"\xff\xd8\xff\xe0\0\x04..\xff\xc0", &plain, &[0xff; 9]].concat();
+        let commented = [&plain[..2], b"\xff\xfe\0\x06abcd\xff\xff\xff\xed\0\x03.", &plain[2..]].concat();
+        for (bytes, what) in [(restarts, "restarts"), (followed, "followed"), (commented, "commented")] {
+            let (_, pixels) = decoded(&bytes, &InputSpec::luma(70, 45)).expect(what);
+            assert_eq!(pixels, expected, "{what} progressive {progressive}");
+        }
+    }
+    // Without the marker of the end, everything is there.
+    let plain = jpeg(&picture, |_| {});
+    let (_, pixels) = decoded(&plain[..plain.len() - 2], &InputSpec::luma(70, 45)).unwrap();
+    assert!(difference(&pixels, &decoded(&plain, &InputSpec::luma(70, 45)).unwrap().1) <= 1);
+}
+
+#[test]
 fn cmyk_is_decoded_right_or_refused() {
     use SamplingFactor::{F_1_1, F_1_2, F_2_1, F_2_2};
     let picture = smooth(50, 35);

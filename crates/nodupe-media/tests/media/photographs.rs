@@ -40,7 +40,8 @@ fn every_photograph_is_decoded_and_the_same_alone_and_in_a_pool() {
 #[test]
 #[ignore = "a measurement"]
 fn milliseconds_an_image() {
-    let Some(paths) = photographs() else { return };
+    let Some(mut paths) = photographs() else { return };
+    paths.truncate(500);
     let mut decoder = Decoder::default();
     let mut out = Vec::new();
     let mut measure = |name: &str, work: &mut dyn FnMut(&PathBuf, &mut Vec<u8>)| {
@@ -61,14 +62,15 @@ fn milliseconds_an_image() {
         InputSpec::luma(64, 64).with_filter(Filter::Jarosz),
         InputSpec::luma(64, 64),
         InputSpec::rgb(256, 256).with_filter(Filter::Box),
-        InputSpec::rgb(288, 288),
+        InputSpec::rgb(256, 256),
     ] {
         measure(&format!("{spec} {:?}", spec.filter()), &mut |path, out| {
             decoder.decode_path(path, &spec, out).unwrap();
         });
     }
+    let mut digester = Decoder::default();
     measure("pixel digest", &mut |path, _| {
-        Decoder::default().pixel_digest(path).unwrap();
+        digester.pixel_digest(path).unwrap();
     });
     let spec = InputSpec::luma(64, 64).with_filter(Filter::Jarosz);
     for threads in [1, 2] {
