@@ -31,7 +31,7 @@ pub(crate) enum Command {
     )]
     Backends(BackendsArgs),
     /// Print the embeddings of images.
-    #[command(after_help = "Examples:\n  nodupe embed photo.jpg\n  nodupe embed --embedding histogram --json *.jpg")]
+    #[command(after_help = EMBED_HELP)]
     Embed(EmbedArgs),
 }
 
@@ -42,14 +42,23 @@ Examples:
   nodupe scan --embedding histogram --group-by complete photos more-photos
   nodupe scan --embedding 'perceptual!' --no-views photos
 
-A preference is a list of backends to try in order, then any that works (`ort-cuda,candle`); one that must run
-(`faiss!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING and NODUPE_SIMILARITY hold
+A preference is a list of backends to try in order, then any that works (`ort-cuda,candle`); one that must run \
+(`faiss!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING and NODUPE_SIMILARITY hold \
 preferences for when none is given.
 
-Files named in a .nodupeignore or .ignore file (in the syntax of .gitignore), hidden files and symbolic links are
+Files named in a .nodupeignore or .ignore file (in the syntax of .gitignore), hidden files and symbolic links are \
 passed over. Nothing is ever changed or deleted.
 
 Exit codes: 0 done, 1 failed or a PATH could not be read, 2 wrong usage, 130 interrupted (what was found is shown).";
+
+const EMBED_HELP: &str = "\
+Examples:
+  nodupe embed photo.jpg
+  nodupe embed --embedding histogram --json *.jpg
+
+A preference is a list of backends to try in order, then any that works (`ort-cuda,candle`); one that must run \
+(`candle!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING holds the preference for when none \
+is given.";
 
 /// More threads than any machine makes use of are a slip of the hand.
 const MAX_THREADS: usize = 1024;
@@ -60,7 +69,7 @@ pub(crate) struct BackendArgs {
     /// Which embedding backend: a preference (see below) [default: auto].
     #[arg(long, value_name = "PREFERENCE")]
     pub(crate) embedding: Option<Preference>,
-    /// Threads for decoding, embedding and searching [default: one for each core].
+    /// Threads for decoding, embedding and searching, 1 to 1024 [default: one for each core].
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// An option of a backend, such as histogram.bins=64; may be repeated. `nodupe backends` lists them.
@@ -177,6 +186,7 @@ mod tests {
             &["scan", "--group-by", "magic", "x"],
             &["scan", "--threads", "0", "x"],
             &["scan", "--threads", "1025", "x"],
+            &["embed", "--threads", "1025", "x"],
             &["scan", "--set", "nothing", "x"],
             &["scan", "--views", "--no-views", "x"],
             &["scan", "--embedding", "", "x"],

@@ -5,28 +5,26 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nodupe::core::Row;
-use nodupe::media::PoolOptions;
 use nodupe::{ComputeError, EmbeddingSpace, Embeddings, Registry, Selector, compute_embeddings};
 use serde::Serialize;
 
 use crate::args::EmbedArgs;
 use crate::failure::Failure;
 use crate::json::{self, SkippedJson};
-use crate::path::{JsonPath, shown};
+use crate::path::{JsonPath, shown, shown_text};
 use crate::say::say;
 use crate::scan::selection;
+use crate::threads;
 
 pub(crate) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
+    threads::start(args.backend.threads)?;
     let registry = Registry::linked();
     let mut selector = Selector::new(&registry).with_options(args.backend.options());
     if let Some(preference) = &args.backend.embedding {
         selector = selector.with_preference(preference.clone());
     }
     let selected = selector.embedding().map_err(selection)?;
-    let mut decoding = PoolOptions::default();
-    if let Some(threads) = args.backend.threads {
-        decoding = decoding.with_threads(threads.get());
-    }
+    let decoding = threads::decoding(args.backend.threads);
     let mut outcomes: Vec<_> =
         compute_embeddings(selected.backend.as_ref(), args.files.iter().cloned(), decoding).collect();
     outcomes.sort_by_key(|(number, _)| *number);
@@ -46,7 +44,7 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
         for (path, outcome) in &outcomes {
             match outcome {
                 Ok(rows) => write_rows(&mut out, path, rows)?,
-                Err(error) => say(format_args!("error: {}: {}", shown(path), error.reason())),
+                Err(error) => say(format_args!("error: {}: {}", shown(path), shown_text(&error.reason()))),
             }
         }
     }

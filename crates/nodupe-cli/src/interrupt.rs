@@ -1,8 +1,9 @@
-//! Ctrl-C: the first one asks, the second one insists.
+//! Ctrl-C: the first one asks, one that follows later insists.
 
 use std::process::exit;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::say::say;
 
@@ -11,15 +12,23 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// The exit code of a program that was interrupted: 128 and the number of SIGINT.
 pub(crate) const CODE: u8 = 130;
 
-/// Listens from now on.
+/// How soon after the first one a signal is its echo: `timeout` and some shells signal a program and then its group.
+const ECHO: Duration = Duration::from_millis(300);
+
+/// Listens from now on. What was asked of an earlier scan of this process is over.
 pub(crate) fn listen() {
     static LISTENING: OnceLock<()> = OnceLock::new();
+    ASKED.store(false, Ordering::Relaxed);
     LISTENING.get_or_init(|| {
-        let listening = ctrlc::set_handler(|| {
-            if ASKED.swap(true, Ordering::Relaxed) {
+        let mut first = None;
+        let listening = ctrlc::set_handler(move || {
+            let now = Instant::now();
+            if !ASKED.swap(true, Ordering::Relaxed) {
+                first = Some(now);
+                say(format_args!("\nstopping; what was found so far follows. Press Ctrl-C again to leave at once."));
+            } else if insists(first, now) {
                 exit(i32::from(CODE));
             }
-            say(format_args!("\nstopping; what was found so far follows. Press Ctrl-C again to leave at once."));
         });
         if let Err(error) = listening {
             say(format_args!("warning: Ctrl-C will leave at once and show nothing: {error}"));
@@ -30,4 +39,29 @@ pub(crate) fn listen() {
 /// Whether to stop.
 pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Relaxed)
+}
+
+/// Whether a signal is one more wish and not the echo of the first one.
+fn insists(first: Option<Instant>, now: Instant) -> bool {
+    first.is_none_or(|first| now.saturating_duration_since(first) > ECHO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echo_does_not_insist_and_a_second_press_does() {
+        let first = Instant::now();
+        assert!(!insists(Some(first), first));
+        assert!(!insists(Some(first), first + Duration::from_millis(250)));
+        assert!(insists(Some(first), first + Duration::from_millis(400)));
+    }
+
+    #[test]
+    fn a_scan_is_not_stopped_for_what_was_asked_of_the_one_before() {
+        ASKED.store(true, Ordering::Relaxed);
+        listen();
+        assert!(!is_asked());
+    }
 }

@@ -13,6 +13,7 @@ mod progress;
 mod say;
 mod scan;
 mod text;
+mod threads;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,7 +40,7 @@ pub fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    logging::start(args.verbose);
+    logging::start(args.verbose, matches!(&args.command, Command::Scan(scan) if scan.quiet));
     let done = match &args.command {
         Command::Scan(args) => scan::run(args),
         Command::Backends(args) => backends::run(args),

@@ -28,6 +28,11 @@ pub(crate) fn shown(path: &Path) -> String {
     escape(path, char::is_control)
 }
 
+/// What a library said, for people: whatever it quotes from a file stays on its line and moves no cursor.
+pub(crate) fn shown_text(text: &str) -> String {
+    escape(Path::new(text), char::is_control)
+}
+
 fn escape(path: &Path, wanted: impl Fn(char) -> bool) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {

@@ -1,25 +1,25 @@
 //! `nodupe scan`
 
+use std::fs;
 use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use nodupe::dedup::{ScanError, WalkOptions};
-use nodupe::media::{DecodeOptions, Limits, PoolOptions};
+use nodupe::dedup::{ScanError, Skipped, WalkOptions};
+use nodupe::media::{DecodeOptions, Limits};
 use nodupe::select::SelectError;
 use nodupe::{Scanned, Scanner, ScannerError};
 
 use crate::args::ScanArgs;
 use crate::failure::Failure;
+use crate::path::{shown, shown_text};
 use crate::progress::Bar;
 use crate::say::say;
-use crate::{interrupt, json, text};
+use crate::{interrupt, json, text, threads};
 
 pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     interrupt::listen();
-    if let Some(threads) = args.backend.threads {
-        // An application that has set up the pool of the process keeps it.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
-    }
+    threads::start(args.backend.threads)?;
     let bar = Bar::new(args.quiet);
     let scanned = scanner(args).with_progress(&bar).run(&args.paths);
     bar.clear();
@@ -40,10 +40,8 @@ fn scanner(args: &ScanArgs) -> Scanner<'_> {
     if let Some(pixels) = args.max_pixels {
         limits = limits.with_max_pixels(pixels);
     }
-    let mut decoding = PoolOptions::default().with_decode(DecodeOptions::default().with_limits(limits));
-    if let Some(threads) = args.backend.threads {
-        decoding = decoding.with_threads(threads.get());
-    }
+    let decode = DecodeOptions::default().with_limits(limits);
+    let decoding = threads::decoding(args.backend.threads).with_decode(decode);
     let walk = WalkOptions::default()
         .with_follow_links(args.follow_links)
         .with_hidden(args.hidden)
@@ -78,16 +76,41 @@ pub(crate) fn selection(error: SelectError) -> Failure {
     if error.report().is_some() { error.into() } else { Failure::usage(error) }
 }
 
+/// Says which of the named paths could not be read: all of them, whatever else happened.
 fn exit_code(args: &ScanArgs, scanned: &Scanned) -> ExitCode {
-    if scanned.report.interrupted {
-        return ExitCode::from(interrupt::CODE);
-    }
-    let is_named = |skipped: &nodupe::dedup::Skipped| args.paths.contains(&skipped.path);
-    let unreadable = |skipped: &&nodupe::dedup::Skipped| skipped.error != "undescribable" && is_named(skipped);
     let mut code = ExitCode::SUCCESS;
-    for skipped in scanned.report.skipped.iter().filter(unreadable) {
-        say(format_args!("error: {}: {}", crate::path::shown(&skipped.path), skipped.message));
+    let unreadable = scanned.report.skipped.iter().filter(|skipped| is_unreadable(skipped));
+    let named = Named::new(&args.paths);
+    for skipped in unreadable.filter(|skipped| named.holds(&skipped.path)) {
+        say(format_args!("error: {}: {}", shown(&skipped.path), shown_text(&skipped.message)));
         code = ExitCode::FAILURE;
     }
-    code
+    if scanned.report.interrupted { ExitCode::from(interrupt::CODE) } else { code }
+}
+
+/// Whether nothing came of reading it. An image without an embedding was read.
+fn is_unreadable(skipped: &Skipped) -> bool {
+    matches!(skipped.error, "not-found" | "unsupported-format" | "decode" | "limit-exceeded" | "io" | "special-file")
+}
+
+/// What the command line names.
+struct Named<'a> {
+    paths: &'a [PathBuf],
+    /// The files among them by their real path: a folder that is named as well may reach them under another name.
+    files: Vec<PathBuf>,
+}
+
+impl<'a> Named<'a> {
+    fn new(paths: &'a [PathBuf]) -> Self {
+        let is_overlap_possible = paths.len() > 1;
+        let files = paths.iter().filter(|path| is_overlap_possible && path.is_file());
+        Self { paths, files: files.filter_map(|path| fs::canonicalize(path).ok()).collect() }
+    }
+
+    fn holds(&self, path: &Path) -> bool {
+        // The walk calls a lone dash by a name that is not taken for standard input.
+        let is_dash = path == Path::new("./-") && self.paths.iter().any(|named| named.as_os_str() == "-");
+        let is_a_file = || fs::canonicalize(path).is_ok_and(|path| self.files.contains(&path));
+        is_dash || self.paths.iter().any(|named| named == path) || (!self.files.is_empty() && is_a_file())
+    }
 }

@@ -1,11 +1,13 @@
 //! What `nodupe scan` shows people.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::io::{self, Write};
 
 use console::style;
 use indicatif::{HumanBytes, HumanCount};
-use nodupe::dedup::{Evidence, Group, GroupKind, Link, Report, Skipped};
+use nodupe::dedup::{Evidence, Group, GroupKind, Link, Member, Report, Skipped};
 use nodupe::{Scanned, View};
 
 use crate::path::shown;
@@ -27,13 +29,14 @@ fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result
     let paths: Vec<String> = group.files.iter().map(|file| shown(&file.path)).collect();
     let width = paths.iter().map(|path| console::measure_text_width(path)).max().unwrap_or_default().min(72);
     let links = links_from_the_first(group);
+    let names = names(group, &paths);
     for (place, (file, path)) in group.files.iter().zip(&paths).enumerate() {
         let pad = width.saturating_sub(console::measure_text_width(path));
         let size = format!("{}x{}", file.image.width, file.image.height);
         let bytes = HumanBytes(file.bytes).to_string();
         write!(out, "   {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
         if let Some((link, other)) = links[place] {
-            write!(out, "  {}", style(why(group, link, other)).dim())?;
+            write!(out, "  {}", style(why(link, other, &names)).dim())?;
         }
         writeln!(out)?;
     }
@@ -60,15 +63,34 @@ fn links_from_the_first(group: &Group) -> Vec<Option<(&Link, usize)>> {
     links
 }
 
-/// What holds a file in its group, in words.
-fn why(group: &Group, link: &Link, other: usize) -> String {
-    let other = group.files.get(other).and_then(|file| file.path.file_name()).unwrap_or_default();
-    let other = shown(other.as_ref());
+/// What each file is called where another line speaks of it: its name, or where another file of the group has the same,
+/// the path.
+fn names<'a>(group: &Group, paths: &'a [String]) -> Vec<Cow<'a, str>> {
+    let name = |file: &'_ Member| file.path.file_name().unwrap_or_default().to_owned();
+    let mut bearers: HashMap<OsString, usize> = HashMap::new();
+    for file in &group.files {
+        *bearers.entry(name(file)).or_default() += 1;
+    }
+    let called = |(file, path): (&Member, &'a String)| {
+        let name = name(file);
+        let is_alone = bearers.get(&name).is_some_and(|&bearers| bearers == 1);
+        if is_alone { Cow::Owned(shown(name.as_ref())) } else { Cow::Borrowed(path.as_str()) }
+    };
+    group.files.iter().zip(paths).map(called).collect()
+}
+
+/// What holds a file in its group, in words: the link that leads to it from the file at `place`.
+fn why(link: &Link, place: usize, names: &[Cow<'_, str>]) -> String {
+    let other = names.get(place).map_or("", AsRef::as_ref);
     match link.evidence {
         Evidence::ExactBytes => format!("same bytes as {other}"),
         Evidence::ExactPixels => format!("same pixels as {other}"),
         Evidence::Embedding { view: View::Identity, .. } => format!("{:.3} like {other}", link.similarity),
-        Evidence::Embedding { view, .. } => format!("{:.3} like {other} by {view}", link.similarity),
+        Evidence::Embedding { view, .. } => {
+            // The link says how `a` is turned; the line is about the file that is not `place`.
+            let view = if link.b == place { view } else { view.inverse() };
+            format!("{:.3} like {other} after {view}", link.similarity)
+        }
         _ => format!("{} {other}", link.evidence.name()),
     }
 }

@@ -54,8 +54,16 @@ fn picture(seed: u32) -> image::RgbImage {
 }
 
 fn nodupe(dir: &Path, args: &[&str]) -> Output {
+    command(dir, args).output().unwrap()
+}
+
+fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nodupe"));
-    command.current_dir(dir).args(args).env_remove("NODUPE_EMBEDDING").env_remove("NODUPE_SIMILARITY").output().unwrap()
+    for variable in ["NODUPE_EMBEDDING", "NODUPE_SIMILARITY", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command.current_dir(dir).args(args);
+    command
 }
 
 fn paths(group: &Value) -> Vec<&str> {
@@ -193,6 +201,72 @@ fn what_is_broken_is_no_image_and_what_is_named_and_broken_is_a_failure() {
 }
 
 #[test]
+fn a_named_file_is_named_however_the_walk_came_to_it() {
+    let folder = Folder::new();
+    let run = |args: &[&str]| nodupe(folder.0.path(), &[&["scan"], args].concat()).status.code();
+    assert_eq!(run(&[".", "notes.txt"]), Some(1));
+    assert_eq!(run(&[".", "one.png"]), Some(0), "nobody named the text");
+}
+
+#[test]
+fn as_many_threads_as_are_allowed_work() {
+    let folder = Folder::new();
+    assert_eq!(folder.json(&["--threads", "1024"])["stats"]["images"], 5);
+    assert!(nodupe(folder.0.path(), &["embed", "--threads", "1024", "one.png"]).status.success());
+}
+
+#[test]
+fn messages_hold_no_path_and_move_no_cursor() {
+    let folder = Folder::new();
+    let output = nodupe(folder.0.path(), &["embed", "--json", "cut.png", "gone.png"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for file in found["files"].as_array().unwrap() {
+        assert!(!file["message"].as_str().unwrap().contains(".png"), "{file}");
+    }
+    let output = nodupe(folder.0.path(), &["embed", "gone\u{1b}[2J.png"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error, "error: gone\\u{1b}[2J.png: it does not exist\n");
+}
+
+#[test]
+fn copies_that_share_a_name_are_told_apart_by_their_paths() {
+    let folder = Folder::new();
+    for name in ["a", "b"] {
+        fs::create_dir(folder.at(name)).unwrap();
+        fs::copy(folder.at("two.png"), folder.at(&format!("{name}/same.png"))).unwrap();
+    }
+    let text = String::from_utf8(nodupe(folder.0.path(), &["scan", "a", "b"]).stdout).unwrap();
+    let same = Path::new("a").join("same.png");
+    assert!(text.contains(&format!("same bytes as {}", same.display())), "{text}");
+}
+
+#[test]
+fn quiet_is_quiet_and_a_log_filter_that_makes_no_sense_is_said_once() {
+    let folder = Folder::new();
+    // An ignore file that is not heeded is a warning.
+    fs::write(folder.at(".ignore"), "{a\n").unwrap();
+    let error = |args: &[&str], filter: &str| {
+        let output = command(folder.0.path(), args).env("RUST_LOG", filter).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(error(&["scan", "."], "").contains("WARN"));
+    assert_eq!(error(&["scan", "-q", "."], ""), "");
+    assert!(error(&["scan", "-q", "."], "warn").contains("WARN"));
+    let bad = error(&["scan", "-q", "."], "nodupe=loud");
+    assert_eq!(bad.lines().count(), 1, "{bad}");
+    assert!(bad.contains("RUST_LOG") && bad.contains("nodupe=loud"), "{bad}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_warning_that_nobody_can_read_stops_nothing() {
+    let folder = Folder::new();
+    fs::write(folder.at(".ignore"), "{a\n").unwrap();
+    let full = fs::File::create("/dev/full").unwrap();
+    assert_eq!(command(folder.0.path(), &["scan", "."]).stderr(full).output().unwrap().status.code(), Some(0));
+}
+
+#[test]
 fn a_folder_whose_name_is_a_dash_is_a_folder() {
     let folder = Folder::new();
     fs::create_dir(folder.at("-")).unwrap();
@@ -239,6 +313,8 @@ fn backends_lists_what_is_linked() {
         found["backends"].as_array().unwrap().iter().map(|backend| backend["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["perceptual", "histogram", "bruteforce"]);
     assert!(found["backends"].as_array().unwrap().iter().all(|backend| backend["available"] == true));
+    assert_eq!(found["backends"][0]["package"]["name"], "nodupe-perceptual");
+    assert!(found["backends"][0]["package"]["version"].is_string());
     let text = String::from_utf8(nodupe(Path::new("."), &["backends"]).stdout).unwrap();
     assert!(text.contains("histogram.bins"), "{text}");
 }

@@ -75,8 +75,15 @@ impl MediaError {
     pub fn reason(&self) -> String {
         let said = |what: &str, source: &dyn std::error::Error| {
             let sources = std::iter::successors(Some(source), |error| error.source());
-            let lines = sources.map(|error| error.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
-            std::iter::once(what.to_owned()).chain(lines).collect::<Vec<_>>().join(": ")
+            sources.fold(what.to_owned(), |mut text, error| {
+                let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+                // Many errors quote their source in their own text.
+                if !line.is_empty() && !text.contains(&line) {
+                    text.push_str(": ");
+                    text.push_str(&line);
+                }
+                text
+            })
         };
         match self {
             Self::NotFound { .. } => "it does not exist".to_owned(),
@@ -142,5 +149,8 @@ mod tests {
         assert_eq!(error.reason(), "it is damaged: the png decoder gave up: invalid header");
         let source = std::io::Error::other("no luck");
         assert_eq!(MediaError::Io { path: "x".into(), source }.reason(), "it cannot be read: no luck");
+        let source = image::ImageError::IoError(std::io::Error::other("no luck")).into();
+        let error = MediaError::Decode { path: "x".into(), format: ImageFormat::Png, source };
+        assert_eq!(error.reason(), "it is damaged: the png decoder gave up: no luck", "said once");
     }
 }

@@ -23,7 +23,8 @@ use crate::picture::{self, Open};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolOptions {
-    /// Number of threads, at least one; by default as many as the machine runs at once.
+    /// Number of threads, from 1 to 1024 (what is outside is taken for the nearer end); by default as many as the machine
+    /// runs at once.
     pub threads: usize,
     /// How each file is decoded.
     pub decode: DecodeOptions,
@@ -47,7 +48,7 @@ impl Default for PoolOptions {
 }
 
 impl PoolOptions {
-    /// The same with another number of threads.
+    /// The same with another number of threads; more than 1024 count as 1024, none as one.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
@@ -114,8 +115,8 @@ impl DecodePool {
         I: IntoIterator<Item = PathBuf>,
         I::IntoIter: Send + 'static,
     {
-        let threads = self.options.threads.max(1);
-        let waiting = ((16 << 20) / spec.bytes()).clamp(threads, threads.max(1024));
+        let threads = self.options.threads.clamp(1, MAX_THREADS);
+        let waiting = ((16 << 20) / spec.bytes()).clamp(threads, MAX_THREADS);
         let (sender, outcomes) = bounded(waiting);
         let mut decoding = Decoding {
             shared: Arc::new(Shared {
@@ -160,6 +161,8 @@ enum Message {
     Ended,
 }
 
+/// More threads than this are a slip of the hand; as many outcomes may also wait to be taken.
+const MAX_THREADS: usize = 1024;
 /// Time after the deadline in which a decoder may notice it.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often somebody who waits looks for workers that do not come back.

@@ -3,10 +3,16 @@
 #![cfg(all(feature = "media", feature = "perceptual"))]
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use nodupe::core::{EmbedError, EmbeddedBatch};
 use nodupe::media::PoolOptions;
-use nodupe::{ComputeError, Preference, Registry, Selector, compute_embedding, compute_embeddings};
+use nodupe::{
+    BackendInfo, ComputeError, EmbeddingBackend, EmbeddingSpace, Embeddings, ImageBatch, InputSpec, Preference,
+    Registry, Selector, compute_embedding, compute_embeddings,
+};
 
 fn photograph(path: &Path, seed: u32) {
     let picture = image::RgbImage::from_fn(320, 240, |x, y| {
@@ -51,4 +57,94 @@ fn every_file_has_an_outcome_and_a_bad_one_stops_nothing() {
     assert_eq!(alone.space(), selected.backend.space());
     let error = compute_embedding(selected.backend.as_ref(), at("gone.png")).unwrap_err();
     assert!(error.to_string().contains("gone.png"), "{error}");
+}
+
+/// Says how bright an image is, and remembers how many it was given at once.
+struct Brightness {
+    info: BackendInfo,
+    space: EmbeddingSpace,
+    spec: InputSpec,
+    fails_above: usize,
+    batches: Mutex<Vec<usize>>,
+}
+
+impl Brightness {
+    fn new(fails_above: usize) -> Self {
+        Self {
+            info: BackendInfo::new("brightness", nodupe::core::package!()),
+            space: EmbeddingSpace::hamming("brightness", 8).unwrap(),
+            spec: InputSpec::luma(8, 8),
+            fails_above,
+            batches: Mutex::default(),
+        }
+    }
+}
+
+impl EmbeddingBackend for Brightness {
+    fn info(&self) -> &BackendInfo {
+        &self.info
+    }
+
+    fn space(&self) -> &EmbeddingSpace {
+        &self.space
+    }
+
+    fn input_spec(&self) -> &InputSpec {
+        &self.spec
+    }
+
+    fn embed(&self, batch: &ImageBatch<'_>) -> Result<EmbeddedBatch, EmbedError> {
+        self.batches.lock().unwrap().push(batch.len());
+        if batch.len() > self.fails_above {
+            let source = std::io::Error::other("out of\nmemory").into();
+            return Err(EmbedError::Backend { backend: "brightness", source });
+        }
+        let rows = batch.images().map(|image| image[0]).collect();
+        Ok(EmbeddedBatch::one_row_each(Embeddings::from_bits(self.space.clone(), rows).unwrap()))
+    }
+
+    fn max_batch(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(3)
+    }
+}
+
+/// Seven images, each as bright as its number says, with a file that is none among them: what `backend` says of each.
+fn brightness(backend: &Brightness) -> Vec<Result<Vec<u8>, String>> {
+    let dir = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..8).map(|number| dir.path().join(format!("{number}.png"))).collect();
+    for (number, path) in paths.iter().enumerate() {
+        let grey = image::Luma([number as u8 * 20]);
+        if number != 4 {
+            image::GrayImage::from_pixel(8, 8, grey).save(path).unwrap();
+        }
+    }
+    let mut outcomes: Vec<_> = compute_embeddings(backend, paths, PoolOptions::default().with_threads(2)).collect();
+    outcomes.sort_by_key(|(number, _)| *number);
+    assert_eq!(outcomes.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+    let row = |rows: Embeddings| match rows.get(0) {
+        Some(nodupe::core::Row::Bits(bytes)) if rows.len() == 1 => bytes.to_vec(),
+        row => panic!("{row:?}"),
+    };
+    outcomes.into_iter().map(|(_, outcome)| outcome.map(row).map_err(|error| error.reason())).collect()
+}
+
+#[test]
+fn images_are_embedded_in_batches_and_each_gets_its_own_row() {
+    let backend = Brightness::new(3);
+    for (number, outcome) in brightness(&backend).into_iter().enumerate() {
+        match number {
+            4 => assert_eq!(outcome, Err("it does not exist".to_owned())),
+            _ => assert_eq!(outcome, Ok(vec![number as u8 * 20])),
+        }
+    }
+    assert_eq!(*backend.batches.lock().unwrap(), [3, 3, 1]);
+}
+
+#[test]
+fn a_batch_that_fails_is_embedded_one_by_one() {
+    let backend = Brightness::new(1);
+    assert_eq!(brightness(&backend).iter().filter(|outcome| outcome.is_ok()).count(), 7);
+    assert_eq!(*backend.batches.lock().unwrap(), [3, 1, 1, 1, 3, 1, 1, 1, 1]);
+    let broken = brightness(&Brightness::new(0));
+    assert_eq!(broken[0], Err("the backend brightness failed: out of memory".to_owned()));
 }

@@ -37,7 +37,7 @@ fn folder() -> (tempfile::TempDir, Vec<PathBuf>) {
 fn every_path_has_exactly_one_outcome_and_the_one_it_has_alone() {
     let (_folder, paths) = folder();
     let many: Vec<PathBuf> = paths.iter().cycle().take(paths.len() * 4).cloned().collect();
-    for (threads, budget) in [(1, 1 << 30), (4, 1 << 30), (4, 1), (3, 3 << 20)] {
+    for (threads, budget) in [(1, 1 << 30), (4, 1 << 30), (4, 1), (3, 3 << 20), (0, 1 << 30), (usize::MAX, 1 << 30)] {
         let pool = DecodePool::new(PoolOptions::default().with_threads(threads).with_memory_budget(budget));
         let outcomes: Vec<_> = pool.decode(SPEC, many.clone()).collect();
         assert_eq!(outcomes.len(), many.len());
