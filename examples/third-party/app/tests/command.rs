@@ -48,7 +48,7 @@ fn it_is_listed_between_the_backends_of_nodupe() {
     let entry = &listed["backends"][1];
     assert_eq!(entry["priority"], 15);
     assert_eq!(entry["available"], true);
-    assert_eq!(entry["package"], "nodupe-thumbnail");
+    assert_eq!(entry["package"]["name"], "nodupe-thumbnail");
 }
 
 #[test]
