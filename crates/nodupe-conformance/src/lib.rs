@@ -4,11 +4,13 @@
 pub mod data;
 mod embedding;
 mod identity;
+mod provided;
 pub mod reference;
 mod report;
 mod similarity;
 
 pub use embedding::{Agreement, EmbeddingSuite, agreement, agreement_on, embedding};
+pub use provided::{NO_SKIPS_VARIABLE, provided};
 pub use report::{Passed, Skipped, Violation, Violations};
 pub use similarity::{SimilaritySuite, similarity};
 

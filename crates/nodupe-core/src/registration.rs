@@ -79,6 +79,9 @@ pub struct EmbeddingRegistration {
     pub probe: fn(&Options) -> Result<(), Unavailable>,
     /// The place in automatic selection, strongest first; `None`: only by name.
     pub priority: Option<i32>,
+    /// Whether it runs a model that the user can name ([`Options::model`]). One that does not is no candidate where a
+    /// model is named: it would run something else than what was asked for.
+    pub runs_models: bool,
     /// What it can be told.
     pub options: &'static [OptionSpec],
 }
@@ -94,7 +97,24 @@ impl EmbeddingRegistration {
         const fn always(_: &Options) -> Result<(), Unavailable> {
             Ok(())
         }
-        Self { name, package, space, create, device: Device::Cpu, probe: always, priority: None, options: &[] }
+        Self {
+            name,
+            package,
+            space,
+            create,
+            device: Device::Cpu,
+            probe: always,
+            priority: None,
+            runs_models: false,
+            options: &[],
+        }
+    }
+
+    /// The same that runs the model which [`Options::model`] names.
+    #[must_use]
+    pub const fn with_models(mut self) -> Self {
+        self.runs_models = true;
+        self
     }
 
     /// The same on another device.
