@@ -23,6 +23,8 @@ pub(crate) struct Package {
     pub(crate) is_published: bool,
     /// Whether building it needs more than Rust: `package.metadata.nodupe.native = true` in its manifest.
     pub(crate) is_native: bool,
+    /// Features of it that need more than Rust to build: `package.metadata.nodupe.native-features`.
+    pub(crate) native_features: Vec<String>,
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) dependencies: Vec<Dependency>,
 }
@@ -69,11 +71,21 @@ impl Workspace {
 
     /// Whether a feature turns on a package that needs more than Rust.
     pub(crate) fn is_native(&self, package: &Package, feature: &str) -> bool {
+        let is_declared = package.native_features.iter().any(|native| native == feature);
         let enabled = package.features.get(feature).into_iter().flatten();
-        enabled.into_iter().any(|enabled| match enabled.strip_prefix("dep:") {
-            Some(dependency) => self.package(dependency).is_some_and(|package| package.is_native),
-            None => enabled != feature && self.is_native(package, enabled),
-        })
+        is_declared || enabled.into_iter().any(|enabled| self.is_native_entry(package, feature, enabled))
+    }
+
+    /// One of the entries of a feature: `dep:package`, `package/feature`, `package?/feature` or another feature.
+    fn is_native_entry(&self, package: &Package, feature: &str, enabled: &str) -> bool {
+        if let Some(dependency) = enabled.strip_prefix("dep:") {
+            return self.package(dependency).is_some_and(|package| package.is_native);
+        }
+        if let Some((dependency, feature)) = enabled.split_once('/') {
+            let dependency = self.package(dependency.trim_end_matches('?'));
+            return dependency.is_some_and(|package| package.is_native || self.is_native(package, feature));
+        }
+        enabled != feature && self.is_native(package, enabled)
     }
 }
 
@@ -89,6 +101,7 @@ impl Package {
             let enabled = enabled.as_array().into_iter().flatten();
             (feature.clone(), enabled.filter_map(|name| name.as_str().map(str::to_owned)).collect())
         });
+        let native_features = package["metadata"]["nodupe"]["native-features"].as_array().into_iter().flatten();
         let dependencies = package["dependencies"].as_array()?.iter().map(Dependency::from_metadata);
         Some(Self {
             name: package["name"].as_str()?.to_owned(),
@@ -96,6 +109,7 @@ impl Package {
             library: library.and_then(|target| below_root(&target["src_path"])),
             is_published: package["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
             is_native: package["metadata"]["nodupe"]["native"].as_bool().unwrap_or(false),
+            native_features: native_features.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
             features: features.collect(),
             dependencies: dependencies.collect::<Option<_>>()?,
         })

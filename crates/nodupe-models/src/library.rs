@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
+use nodupe_core::closest;
 
 use crate::catalogue::catalogue;
 use crate::error::ModelError;
@@ -112,8 +113,7 @@ impl ModelLibrary {
             return ModelError::NotInstalled { id: name.to_owned() };
         }
         known.extend(self.ids().into_iter().filter(|id| catalogue().iter().all(|entry| entry.id != *id)));
-        let closest = known.iter().map(|id| (strsim::jaro_winkler(id, name), id)).max_by(|a, b| a.0.total_cmp(&b.0));
-        let suggestion = closest.filter(|(likeness, _)| *likeness > 0.8).map(|(_, id)| id.clone());
+        let suggestion = closest(name, known.iter().map(String::as_str)).map(str::to_owned);
         ModelError::Unknown { name: name.to_owned(), known, suggestion }
     }
 

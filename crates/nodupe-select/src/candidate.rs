@@ -58,7 +58,7 @@ pub(crate) fn embeddings<'a>(
         device: entry.device,
         priority: entry.priority,
         options: entry.options,
-        refused: None,
+        refused: runs_no_model(&entry, options).map(Arc::new),
         probe: Box::new(move || {
             if let Some(wanted) = wanted {
                 check_space(&(entry.space)(options)?, wanted)?;
@@ -130,6 +130,12 @@ fn in_order<B: ?Sized>(mut candidates: Vec<Candidate<'_, B>>) -> Vec<Candidate<'
         }
     }
     candidates
+}
+
+/// A backend that runs no model is out of the question where one is named: it would find other things than were asked for.
+fn runs_no_model(entry: &EmbeddingRegistration, options: &Options) -> Option<Unavailable> {
+    let model = options.model().filter(|_| !entry.runs_models)?;
+    Some(Unavailable::new(Reason::Options, format!("it runs no models, and the model {model} is asked for")))
 }
 
 fn check_space(space: &EmbeddingSpace, wanted: &EmbeddingSpace) -> Result<(), Unavailable> {

@@ -1,4 +1,4 @@
-use nodupe_core::{Device, EmbeddingRegistration, Registry};
+use nodupe_core::{Device, EmbeddingRegistration, Options, Registry};
 use nodupe_select::{Preference, Report, SelectError};
 
 use crate::fakes::{
@@ -143,4 +143,18 @@ fn the_report_says_where_the_chosen_one_computes() {
     let report = choose(&all(), "auto");
     let devices: Vec<Device> = report.attempts.iter().map(|attempt| attempt.device).collect();
     assert_eq!(devices, [Device::Cpu, Device::Cuda(1), Device::Cpu]);
+}
+
+#[test]
+fn where_a_model_is_named_nothing_runs_that_runs_no_models() {
+    let with_model = |registry: &Registry, preference: &str| {
+        selector(registry, preference).with_options(Options::new().with_model("toy")).embedding()
+    };
+    let runs = registry(&[STRONG, MIDDLE.with_models()], &[]);
+    assert_eq!(outcomes(&with_model(&runs, "auto").unwrap().report), "strong options, middle selected");
+    let cannot = registry(&[STRONG, MIDDLE.with_models().with_probe(no_library)], &[]);
+    let error = with_model(&cannot, "auto").unwrap_err();
+    assert_eq!(outcomes(error.report().unwrap()), "strong options, middle library-not-found");
+    assert!(error.to_string().contains("it runs no models, and the model toy is asked for"), "{error}");
+    assert!(with_model(&cannot, "strong!").is_err());
 }
