@@ -70,6 +70,18 @@ pub enum ModelError {
         /// That of the file.
         found: Digest,
     },
+    /// Another model is installed under the same name.
+    #[error(
+        "another {id} is installed, of revision {there}, and this one is of revision {revision}: it is replaced only when asked to"
+    )]
+    OtherInstalled {
+        /// The model.
+        id: String,
+        /// The revision of the new one.
+        revision: String,
+        /// That of the installed one.
+        there: String,
+    },
     /// A file is larger than any model that is meant.
     #[error("{path} has {bytes} bytes, more than the {max} that a model may have", path = .path.display())]
     TooLarge {

@@ -87,12 +87,28 @@ impl Model {
     }
 }
 
-fn compare(path: &Path, expected: Digest, found: Digest) -> Result<(), ModelError> {
+impl Manifest {
+    /// States the digest of every artifact, as it is in `folder`; those that are stated have to be right. Errors name the
+    /// files as if they were in `shown`.
+    pub(crate) fn state_digests(&mut self, folder: &Path, shown: &Path) -> Result<(), ModelError> {
+        for artifact in &mut self.artifacts {
+            let path = folder.join(&artifact.file);
+            let reader = open(&path, Model::MAX_BYTES)?;
+            let function = artifact.digest.unwrap_or(Digest::Blake3([0; 32]));
+            let found = function.same_of_reader(reader).map_err(ModelError::io(&path))?;
+            compare(&shown.join(&artifact.file), artifact.digest.unwrap_or(found), found)?;
+            artifact.digest = Some(found);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn compare(path: &Path, expected: Digest, found: Digest) -> Result<(), ModelError> {
     if expected == found { Ok(()) } else { Err(ModelError::WrongDigest { path: path.to_owned(), expected, found }) }
 }
 
 /// Opens a regular file of at most `max` bytes: a device or a pipe would be read for ever.
-fn open(path: &Path, max: u64) -> Result<impl Read, ModelError> {
+pub(crate) fn open(path: &Path, max: u64) -> Result<impl Read, ModelError> {
     let about = fs::metadata(path).map_err(ModelError::io(path))?;
     if !about.is_file() {
         let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
