@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::command::{Failure, Line, cargo};
 use crate::features::Build;
 use crate::workspace::Workspace;
-use crate::{features, tidy};
+use crate::{features, setup, tidy};
 
 /// Everything is built by one profile, so that a cold run compiles each dependency once.
 pub(crate) fn run() -> Result<(), Failure> {
@@ -21,7 +21,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         cargo(["doc", "--workspace", "--no-deps"]).args(&pure_rust).env("RUSTDOCFLAGS", "-D warnings").run()
     })?;
     step("features", || features::run(Build::Dev))?;
-    step("test", || test(&[]))?;
+    step("setup", setup::run)?;
+    // What setup has brought is there: a test that skips for the want of it would hide something.
+    step("test", || test_line(&[])?.env("NODUPE_TEST_NO_SKIPS", "1").run())?;
     step("outside", || outside(&workspace).run())?;
     println!("\nci: everything passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
@@ -29,8 +31,12 @@ pub(crate) fn run() -> Result<(), Failure> {
 
 /// The tests of every crate with every feature that needs nothing but Rust, documentation included.
 pub(crate) fn test(arguments: &[&str]) -> Result<(), Failure> {
+    test_line(arguments)?.run()
+}
+
+fn test_line(arguments: &[&str]) -> Result<Line, Failure> {
     let pure_rust = Workspace::load()?.pure_rust();
-    cargo(["test", "--workspace"]).args(pure_rust).args(arguments).run()
+    Ok(cargo(["test", "--workspace"]).args(pure_rust).args(arguments))
 }
 
 /// A backend and an application in a workspace of their own, as others have them. What is built is shared with ours.

@@ -1,14 +1,44 @@
-//! What a machine needs. The default features are pure Rust: a toolchain is all.
+//! What a machine needs. A toolchain is all that building takes; tests of the neural backends want models and ONNX Runtime,
+//! which are brought here.
 
 use std::path::Path;
 
 use crate::command::{Failure, Line, cargo};
+use crate::workspace::Workspace;
 
 /// Environment variables that add something, and what is missing without them.
 const OPTIONAL: &[(&str, &str)] =
     &[("NODUPE_PHOTOS", "a folder of photographs: tests that look at real ones are skipped")];
 
+/// The models that tests run, and the runtime that runs them: fetched into the user's cache, and left alone where they are.
+const MODELS: &[&str] = &["sscd-distilled", "sscd-int8", "efficientnet-lite0"];
+const RUNTIME: &str = "onnxruntime";
+
 pub(crate) fn run() -> Result<(), Failure> {
+    toolchain_is_there()?;
+    bring()?;
+    for (variable, without) in OPTIONAL {
+        match std::env::var_os(variable) {
+            Some(value) if Path::new(&value).exists() => println!("found: {variable}"),
+            Some(value) => println!("absent: {variable}={} does not exist ({without})", Path::new(&value).display()),
+            None => println!("absent: {variable} ({without})"),
+        }
+    }
+    println!("setup: everything is there; next: `cargo xtask ci`");
+    Ok(())
+}
+
+/// Fetches what tests of the neural backends want. It takes pip and an index that it reaches; the tests themselves never do.
+fn bring() -> Result<(), Failure> {
+    let workspace = Workspace::load()?;
+    // With the features of the tests, so that nothing is compiled twice.
+    cargo(["build", "--workspace", "--bin", "nodupe"]).args(workspace.pure_rust()).run()?;
+    let program = workspace.target.join("debug").join(format!("nodupe{}", std::env::consts::EXE_SUFFIX));
+    Line::new(&program).args(["models", "fetch"]).args(MODELS).run()?;
+    Line::new(&program).args(["runtimes", "fetch", RUNTIME]).run()
+}
+
+fn toolchain_is_there() -> Result<(), Failure> {
     let wanted = toolchain(include_str!("../../rust-toolchain.toml"))
         .ok_or_else(|| Failure::new("rust-toolchain.toml names no channel"))?;
     let found = Line::new("rustc").args(["--version"]).output()?;
@@ -22,14 +52,6 @@ pub(crate) fn run() -> Result<(), Failure> {
         println!("found: {}", version.map_err(install)?.trim());
     }
     println!("found: {}", found.trim());
-    for (variable, without) in OPTIONAL {
-        match std::env::var_os(variable) {
-            Some(value) if Path::new(&value).exists() => println!("found: {variable}"),
-            Some(value) => println!("absent: {variable}={} does not exist ({without})", Path::new(&value).display()),
-            None => println!("absent: {variable} ({without})"),
-        }
-    }
-    println!("setup: nothing has to be installed; next: `cargo xtask ci`");
     Ok(())
 }
 

@@ -30,6 +30,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  nodupe backends\n  nodupe backends --json | jq '.backends[] | select(.available)'"
     )]
     Backends(BackendsArgs),
+    /// List, fetch and check the models of neural backends.
+    #[command(subcommand, after_help = MODELS_HELP)]
+    Models(ModelsCommand),
+    /// List and fetch the native libraries of backends.
+    #[command(subcommand, after_help = RUNTIMES_HELP)]
+    Runtimes(RuntimesCommand),
     /// Print the embeddings of images.
     #[command(after_help = EMBED_HELP)]
     Embed(EmbedArgs),
@@ -38,6 +44,7 @@ pub(crate) enum Command {
 const SCAN_HELP: &str = "\
 Examples:
   nodupe scan ~/Pictures
+  nodupe scan --model sscd-distilled ~/Pictures
   nodupe scan --threshold 0.95 --json ~/Pictures > duplicates.json
   nodupe scan --embedding histogram --group-by complete photos more-photos
   nodupe scan --embedding 'perceptual!' --no-views photos
@@ -60,6 +67,22 @@ A preference is a list of backends to try in order, then any that works (`ort-cu
 (`candle!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING holds the preference for when none \
 is given.";
 
+const MODELS_HELP: &str = "\
+Examples:
+  nodupe models list
+  nodupe models fetch sscd-distilled
+  nodupe models fetch resnet50 --from resnet50.safetensors
+  nodupe models verify
+
+Models are looked for in the folders of NODUPE_MODELS, then in the user's cache. Nothing is fetched unless it is asked for.";
+
+const RUNTIMES_HELP: &str = "\
+Examples:
+  nodupe runtimes fetch onnxruntime
+  nodupe runtimes list
+
+ONNX Runtime is looked for where --set ort-cpu.library=FILE and ORT_DYLIB_PATH say, then among these, then in the system.";
+
 /// More threads than any machine makes use of are a slip of the hand.
 const MAX_THREADS: usize = 1024;
 
@@ -69,6 +92,9 @@ pub(crate) struct BackendArgs {
     /// Which embedding backend: a preference (see below) [default: auto].
     #[arg(long, value_name = "PREFERENCE")]
     pub(crate) embedding: Option<Preference>,
+    /// Which model: one of `nodupe models list`, or a folder with a model.toml [default: the first that is installed].
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
     /// Threads for decoding, embedding and searching, 1 to 1024 [default: one for each core].
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -79,7 +105,10 @@ pub(crate) struct BackendArgs {
 
 impl BackendArgs {
     pub(crate) fn options(&self) -> Options {
-        let options = Options::new().with_threads(self.threads);
+        let mut options = Options::new().with_threads(self.threads);
+        if let Some(model) = &self.model {
+            options = options.with_model(model);
+        }
         self.set.iter().fold(options, |options, (key, value)| options.with(key, value))
     }
 }
@@ -143,6 +172,104 @@ pub(crate) struct EmbedArgs {
     /// Print JSON instead of one line a file.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// List the models that are known and those that are installed.
+    List(ModelsListArgs),
+    /// Show what is known of a model.
+    Info(ModelsNamedArgs),
+    /// Fetch models into the user's cache.
+    #[cfg(feature = "fetch")]
+    Fetch(ModelsFetchArgs),
+    /// Compare the files of installed models with their digests.
+    Verify(ModelsVerifyArgs),
+    /// Copy a folder with a model.toml into the user's cache.
+    Add(ModelsAddArgs),
+    /// Print the folder of an installed model.
+    Path(ModelsNamedArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ModelsListArgs {
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ModelsNamedArgs {
+    /// A model of `nodupe models list`, or a folder with a model.toml.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "fetch")]
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ModelsFetchArgs {
+    /// Models of `nodupe models list`.
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// The file to use instead of fetching one: for models whose weights you bring.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Fetch also what is installed already.
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Print no progress.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ModelsVerifyArgs {
+    /// Models to check [default: all that are installed].
+    #[arg(value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ModelsAddArgs {
+    /// A folder with a model.toml and the files that it names.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// Replace an installed model of the same id.
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuntimesCommand {
+    /// List the libraries that are installed in the user's cache.
+    List(RuntimesListArgs),
+    /// Fetch a library into the user's cache.
+    #[cfg(feature = "fetch")]
+    Fetch(RuntimesFetchArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RuntimesListArgs {
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "fetch")]
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RuntimesFetchArgs {
+    /// Which one.
+    #[arg(value_name = "RUNTIME", default_value = "onnxruntime", value_parser = ["onnxruntime", "onnxruntime-gpu"])]
+    pub(crate) runtime: String,
+    /// Fetch also what is installed already.
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Print no progress.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -14,9 +14,10 @@ use crate::json::{self, SkippedJson};
 use crate::path::{JsonPath, shown, shown_text};
 use crate::say::say;
 use crate::scan::selection;
-use crate::threads;
+use crate::{models, threads};
 
 pub(crate) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
+    models::check(args.backend.model.as_deref())?;
     threads::start(args.backend.threads)?;
     let registry = Registry::linked();
     let mut selector = Selector::new(&registry).with_options(args.backend.options());

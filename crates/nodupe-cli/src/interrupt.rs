@@ -15,8 +15,9 @@ pub(crate) const CODE: u8 = 130;
 /// How soon after the first one a signal is its echo: `timeout` and some shells signal a program and then its group.
 const ECHO: Duration = Duration::from_millis(300);
 
-/// Listens from now on. What was asked of an earlier scan of this process is over.
-pub(crate) fn listen() {
+/// Listens from now on, and says at the first one what becomes of the work so far. What was asked of earlier work of this
+/// process is over.
+pub(crate) fn listen(kept: &'static str) {
     static LISTENING: OnceLock<()> = OnceLock::new();
     ASKED.store(false, Ordering::Relaxed);
     LISTENING.get_or_init(|| {
@@ -25,7 +26,7 @@ pub(crate) fn listen() {
             let now = Instant::now();
             if !ASKED.swap(true, Ordering::Relaxed) {
                 first = Some(now);
-                say(format_args!("\nstopping; what was found so far follows. Press Ctrl-C again to leave at once."));
+                say(format_args!("\nstopping; {kept}. Press Ctrl-C again to leave at once."));
             } else if insists(first, now) {
                 exit(i32::from(CODE));
             }
@@ -61,7 +62,7 @@ mod tests {
     #[test]
     fn a_scan_is_not_stopped_for_what_was_asked_of_the_one_before() {
         ASKED.store(true, Ordering::Relaxed);
-        listen();
+        listen("nothing is lost");
         assert!(!is_asked());
     }
 }

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use nodupe::Scanned;
+use nodupe::{EmbeddingSpace, Scanned};
 use nodupe::dedup::{Evidence, Group, Link, Member, Report, Skipped, Stats, Timings};
 use serde::Serialize;
 
@@ -15,13 +15,15 @@ use crate::path::JsonPath;
 pub(crate) const VERSION: u32 = 1;
 
 pub(crate) fn write(out: &mut impl Write, scanned: &Scanned) -> Result<(), Failure> {
-    let Report { groups, skipped, stats, interrupted, .. } = &scanned.report;
+    let Report { groups, skipped, threshold, stats, interrupted, .. } = &scanned.report;
     serde_json::to_writer(
         &mut *out,
         &Document {
             version: VERSION,
             interrupted: *interrupted,
             selection: Selection { embedding: &scanned.embedding, similarity: scanned.similarity.as_ref() },
+            space: &scanned.space,
+            threshold: *threshold,
             groups: groups.iter().map(group).collect(),
             skipped: skipped.iter().map(|skipped| skip(skipped)).collect(),
             stats: stats_of(stats),
@@ -36,6 +38,8 @@ struct Document<'a> {
     version: u32,
     interrupted: bool,
     selection: Selection<'a>,
+    space: &'a EmbeddingSpace,
+    threshold: f32,
     groups: Vec<GroupJson<'a>>,
     skipped: Vec<SkippedJson<'a>>,
     stats: StatsJson,

@@ -5,11 +5,15 @@ mod args;
 mod backends;
 mod embed;
 mod failure;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod interrupt;
 mod json;
 mod logging;
+mod models;
 mod path;
 mod progress;
+mod runtimes;
 mod say;
 mod scan;
 mod text;
@@ -44,6 +48,8 @@ pub fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
     let done = match &args.command {
         Command::Scan(args) => scan::run(args),
         Command::Backends(args) => backends::run(args),
+        Command::Models(command) => models::run(command),
+        Command::Runtimes(command) => runtimes::run(command),
         Command::Embed(args) => embed::run(args),
     };
     done.unwrap_or_else(|failure| failure.report())

@@ -15,10 +15,11 @@ use crate::failure::Failure;
 use crate::path::{shown, shown_text};
 use crate::progress::Bar;
 use crate::say::say;
-use crate::{interrupt, json, text, threads};
+use crate::{interrupt, json, models, text, threads};
 
 pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
-    interrupt::listen();
+    models::check(args.backend.model.as_deref())?;
+    interrupt::listen("what was found so far follows");
     threads::start(args.backend.threads)?;
     let bar = Bar::new(args.quiet);
     let scanned = scanner(args).with_progress(&bar).run(&args.paths);

@@ -123,7 +123,15 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
     write_skipped(out, skipped)?;
     let name = |report: &nodupe::select::Report| report.selected().map_or("none", |attempt| attempt.name);
     let similarity = scanned.similarity.as_ref().map(|report| format!(", searched by {}", name(report)));
-    writeln!(out, "Embedded by {}{}", name(&scanned.embedding), similarity.unwrap_or_default())?;
+    let (space, threshold) = (&scanned.space, scanned.report.threshold);
+    writeln!(
+        out,
+        "Embedded by {} ({}@{}, threshold {threshold:.3}){}",
+        name(&scanned.embedding),
+        space.model(),
+        space.revision(),
+        similarity.unwrap_or_default()
+    )?;
     for report in [Some(&scanned.embedding), scanned.similarity.as_ref()].into_iter().flatten() {
         if report.fallback || !report.unmatched.is_empty() || !report.unused_options.is_empty() {
             writeln!(out, "{report}")?;

@@ -16,6 +16,8 @@ pub struct Report {
     pub groups: Vec<Group>,
     /// Every file that is in no group because it could not be read or described, with its reason, by path.
     pub skipped: Vec<Skipped>,
+    /// The similarity from which on two images were called near duplicates.
+    pub threshold: f32,
     /// How many, how long.
     pub stats: Stats,
     /// Whether the scan was stopped before it had looked at every file and pair. The groups are right for what it had seen.

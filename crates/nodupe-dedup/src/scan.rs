@@ -165,7 +165,8 @@ impl<'a> Scan<'a> {
     /// [`ScanError`] where a backend fails or the threshold makes no sense; never for the sake of a file.
     pub fn run(&self, roots: &[PathBuf]) -> Result<Report, ScanError> {
         let started = Instant::now();
-        let max_distance = self.max_distance()?;
+        let threshold = self.threshold()?;
+        let max_distance = self.embedding.space().max_distance(threshold);
         let progress = self.progress;
         let mut stats = Stats::default();
 
@@ -257,14 +258,14 @@ impl<'a> Scan<'a> {
             groups.iter().flat_map(|group| &group.files).map(|file| file.path.as_path()).collect();
         skipped.retain(|skipped| !grouped.contains(skipped.path.as_path()));
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Report { groups, skipped, stats, interrupted })
+        Ok(Report { groups, skipped, threshold, stats, interrupted })
     }
 
-    fn max_distance(&self) -> Result<f32, ScanError> {
+    fn threshold(&self) -> Result<f32, ScanError> {
         let given = self.threshold.or(self.embedding.matching().default_threshold);
         let threshold = given.ok_or(ScanError::NoThreshold { backend: self.embedding.info().name })?;
         if threshold > 0.0 && threshold <= 1.0 {
-            Ok(self.embedding.space().max_distance(threshold))
+            Ok(threshold)
         } else {
             Err(ScanError::Threshold { threshold })
         }

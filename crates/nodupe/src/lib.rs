@@ -6,10 +6,18 @@
 // Linking a backend is registering it.
 #[cfg(feature = "bruteforce")]
 use nodupe_bruteforce as _;
+#[cfg(feature = "candle")]
+use nodupe_candle as _;
 #[cfg(feature = "histogram")]
 use nodupe_histogram as _;
+#[cfg(feature = "ort")]
+use nodupe_ort as _;
+#[cfg(feature = "cuda")]
+use nodupe_ort_cuda as _;
 #[cfg(feature = "perceptual")]
 use nodupe_perceptual as _;
+#[cfg(feature = "tract")]
+use nodupe_tract_cpu as _;
 
 #[cfg(feature = "media")]
 mod compute;
@@ -28,6 +36,8 @@ pub use nodupe_dedup as dedup;
 pub use nodupe_index as index;
 #[cfg(feature = "media")]
 pub use nodupe_media as media;
+#[cfg(feature = "models")]
+pub use nodupe_models as models;
 pub use nodupe_select as select;
 pub use nodupe_select::{Preference, Selector, backends, choose_backend, default_backend_name, factory, make_index};
 #[cfg(feature = "dedup")]

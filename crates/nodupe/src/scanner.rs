@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-use nodupe_core::{IndexSpec, Options, Registry};
+use nodupe_core::{EmbeddingSpace, IndexSpec, Options, Registry};
 use nodupe_dedup::{Linkage, Progress, Report, Scan, ScanError, Silent, WalkOptions};
 use nodupe_media::PoolOptions;
 use nodupe_select::{Preference, SelectError, Selected, Selector};
@@ -38,6 +38,8 @@ pub struct Scanner<'a> {
 pub struct Scanned {
     /// The groups, the files that were passed over, the figures.
     pub report: Report,
+    /// The space of the embeddings: which model at which precision.
+    pub space: EmbeddingSpace,
     /// How the embedding backend was chosen.
     pub embedding: nodupe_select::Report,
     /// How the similarity backend was chosen; `None` where fewer than two images had an embedding, so that none was needed.
@@ -211,6 +213,7 @@ impl<'a> Scanner<'a> {
             .with_decoding(self.decoding.clone())
             .with_progress(self.progress);
         let report = scan.run(&roots)?;
-        Ok(Scanned { report, embedding, similarity: similarity.into_inner() })
+        let space = backend.space().clone();
+        Ok(Scanned { report, space, embedding, similarity: similarity.into_inner() })
     }
 }

@@ -4,7 +4,16 @@ use nodupe::Registry;
 
 #[test]
 fn the_registered_backends_are_those_of_the_features() {
-    let wanted_embeddings = [(cfg!(feature = "perceptual"), "perceptual"), (cfg!(feature = "histogram"), "histogram")];
+    let wanted_embeddings = [
+        (cfg!(feature = "cuda"), "ort-cuda"),
+        (cfg!(feature = "candle-cuda"), "candle-cuda"),
+        (cfg!(feature = "candle-metal"), "candle-metal"),
+        (cfg!(feature = "ort"), "ort-cpu"),
+        (cfg!(feature = "tract"), "tract-cpu"),
+        (cfg!(feature = "candle"), "candle"),
+        (cfg!(feature = "perceptual"), "perceptual"),
+        (cfg!(feature = "histogram"), "histogram"),
+    ];
     let wanted_similarities = [(cfg!(feature = "bruteforce"), "bruteforce")];
     let registry = Registry::linked();
     let embeddings: Vec<&str> = registry.embeddings().iter().map(|entry| entry.name).collect();

@@ -1,0 +1,139 @@
+//! What is fetched into the user's cache: models and runtimes.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use nodupe::models::{FetchError, FetchProgress, Fetcher, Manifest, ModelError, ModelLibrary, entry};
+
+use crate::args::{ModelsFetchArgs, RuntimesFetchArgs};
+use crate::failure::Failure;
+use crate::path::{shown, shown_text};
+use crate::say::say;
+use crate::{interrupt, models};
+
+pub(crate) fn models(args: &ModelsFetchArgs) -> Result<ExitCode, Failure> {
+    let manifests: Vec<&Manifest> = args.models.iter().map(|id| known(id)).collect::<Result<_, _>>()?;
+    if args.from.is_some() && manifests.len() > 1 {
+        return Err(Failure::usage("--from brings the file of one model: name one"));
+    }
+    interrupt::listen("what has come is kept");
+    let bar = Bar::new(args.quiet);
+    let mut fetcher = Fetcher::from_env().map_err(failure)?.again(args.again).with_progress(&bar);
+    if let Some(from) = &args.from {
+        fetcher = fetcher.with_from(from);
+    }
+    for manifest in manifests {
+        if !args.quiet {
+            let note = manifest.licence.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            say(format_args!("{}: licence {}{note}", manifest.id, manifest.licence.name));
+        }
+        let fetched = fetcher.fetch(manifest);
+        bar.clear();
+        match fetched {
+            Ok(model) => writeln!(io::stdout(), "{}: {}", manifest.id, shown(model.folder()))?,
+            Err(error) => return ended(error),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn runtime(args: &RuntimesFetchArgs) -> Result<ExitCode, Failure> {
+    interrupt::listen("what has come is kept");
+    let bar = Bar::new(args.quiet);
+    let fetcher = Fetcher::from_env().map_err(failure)?.again(args.again).with_progress(&bar);
+    let fetched = fetcher.fetch_runtime(&args.runtime);
+    bar.clear();
+    match fetched {
+        Ok(runtime) => {
+            writeln!(io::stdout(), "{} {}: {}", runtime.package, runtime.version, shown(&runtime.library))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => ended(error),
+    }
+}
+
+fn known(id: &str) -> Result<&'static Manifest, Failure> {
+    let unknown = || match ModelLibrary::from_env().find(Some(id)) {
+        // It is there, and is the user's own: nothing says where it came from.
+        Ok(_) => Failure::usage(format!("`{}` is a model of your own; `nodupe models add` brings those", shown_text(id))),
+        Err(error @ ModelError::Unknown { .. }) => models::failure(error),
+        Err(error) => Failure::usage(error),
+    };
+    entry(id).ok_or_else(unknown)
+}
+
+fn ended(error: FetchError) -> Result<ExitCode, Failure> {
+    match error {
+        FetchError::Cancelled => {
+            say(format_args!("stopped; the next fetch goes on from here"));
+            Ok(ExitCode::from(interrupt::CODE))
+        }
+        error => Err(failure(error)),
+    }
+}
+
+fn failure(error: FetchError) -> Failure {
+    match error.help() {
+        Some(help) => Failure::Failed(Box::new(Helped { help, error })),
+        None => error.into(),
+    }
+}
+
+/// An error with what to do about it.
+#[derive(Debug)]
+struct Helped {
+    help: &'static str,
+    error: FetchError,
+}
+
+impl std::fmt::Display for Helped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", shown_text(&self.error.to_string()), self.help)
+    }
+}
+
+impl std::error::Error for Helped {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// One line on standard error for the file that comes; hides itself where that is no terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(quiet: bool) -> Self {
+        Self(if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() })
+    }
+
+    fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl FetchProgress for Bar {
+    fn begin(&self, what: &str, total: Option<u64>) {
+        self.0.reset();
+        self.0.set_message(shown_text(what));
+        let template = match total {
+            Some(total) => {
+                self.0.set_length(total);
+                "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec:>12} {eta:>5}"
+            }
+            None => "{msg} {bytes} {spinner}",
+        };
+        // A template of ours is well formed, and else the bar only looks plain.
+        self.0.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.0.enable_steady_tick(Duration::from_millis(200));
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        interrupt::is_asked()
+    }
+}
