@@ -57,7 +57,9 @@ pub(crate) fn runtime(args: &RuntimesFetchArgs) -> Result<ExitCode, Failure> {
 fn known(id: &str) -> Result<&'static Manifest, Failure> {
     let unknown = || match ModelLibrary::from_env().find(Some(id)) {
         // It is there, and is the user's own: nothing says where it came from.
-        Ok(_) => Failure::usage(format!("`{}` is a model of your own; `nodupe models add` brings those", shown_text(id))),
+        Ok(_) => {
+            Failure::usage(format!("`{}` is a model of your own; `nodupe models add` brings those", shown_text(id)))
+        }
         Err(error @ ModelError::Unknown { .. }) => models::failure(error),
         Err(error) => Failure::usage(error),
     };

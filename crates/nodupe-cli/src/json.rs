@@ -4,8 +4,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use nodupe::{EmbeddingSpace, Scanned};
 use nodupe::dedup::{Evidence, Group, Link, Member, Report, Skipped, Stats, Timings};
+use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
 
 use crate::failure::Failure;

@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use crate::args::{ModelsAddArgs, ModelsCommand, ModelsListArgs, ModelsNamedArgs, ModelsVerifyArgs};
 use crate::failure::Failure;
+use crate::json;
 use crate::path::{JsonPath, shown, shown_text};
 use crate::say::say;
-use crate::json;
 
 pub(crate) fn run(command: &ModelsCommand) -> Result<ExitCode, Failure> {
     match command {

@@ -18,7 +18,11 @@ fn photos() -> tempfile::TempDir {
             let (x, y) = (x as f32, y as f32);
             let wave = |a: f32, b: f32, c: f32| (((x * a + y * b) * 0.02 + c * seed).sin() * 110.0 + 128.0) as u8;
             let disc = (x - 90.0 * seed).hypot(y - 100.0) < 50.0;
-            image::Rgb(if disc { [250, 240, 20] } else { [wave(1.0, 0.3, 1.0), wave(-0.4, 1.1, 2.0), wave(2.0, 1.7, 0.5)] })
+            image::Rgb(if disc {
+                [250, 240, 20]
+            } else {
+                [wave(1.0, 0.3, 1.0), wave(-0.4, 1.1, 2.0), wave(2.0, 1.7, 0.5)]
+            })
         })
     };
     let one = picture(1.0);
@@ -62,7 +66,8 @@ fn has_model(id: &str) -> bool {
 
 fn has_runtime() -> bool {
     let listed = nodupe(&["runtimes", "list"], &[]);
-    let is_there = String::from_utf8_lossy(&listed.stdout).contains("onnxruntime") || std::env::var_os("ORT_DYLIB_PATH").is_some();
+    let is_there =
+        String::from_utf8_lossy(&listed.stdout).contains("onnxruntime") || std::env::var_os("ORT_DYLIB_PATH").is_some();
     provided(if is_there { Ok(()) } else { Err("ONNX Runtime is not there") }, BRING).is_some()
 }
 
@@ -70,7 +75,8 @@ fn has_runtime() -> bool {
 fn without_a_model_the_perceptual_hash_serves_and_a_warning_says_how_to_fetch_one() {
     let (photos, nothing) = (photos(), tempfile::tempdir().unwrap());
     let photos = photos.path().to_str().unwrap();
-    let output = nodupe(&["scan", "--json", photos], &[("NODUPE_MODELS", nothing.path()), ("XDG_CACHE_HOME", nothing.path())]);
+    let output =
+        nodupe(&["scan", "--json", photos], &[("NODUPE_MODELS", nothing.path()), ("XDG_CACHE_HOME", nothing.path())]);
     let (name, passed) = chosen(&output);
     assert_eq!(name, "perceptual");
     let help = "run `nodupe models fetch sscd-distilled`";
@@ -132,7 +138,10 @@ fn a_model_is_never_replaced_by_a_backend_that_runs_none() {
         return;
     }
     let photos = photos();
-    let output = nodupe(&["scan", "--embedding", "perceptual!", "--model", "sscd-distilled", photos.path().to_str().unwrap()], &[]);
+    let output = nodupe(
+        &["scan", "--embedding", "perceptual!", "--model", "sscd-distilled", photos.path().to_str().unwrap()],
+        &[],
+    );
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("it runs no models"), "{}", stderr(&output));
 }

@@ -264,11 +264,7 @@ impl<'a> Scan<'a> {
     fn threshold(&self) -> Result<f32, ScanError> {
         let given = self.threshold.or(self.embedding.matching().default_threshold);
         let threshold = given.ok_or(ScanError::NoThreshold { backend: self.embedding.info().name })?;
-        if threshold > 0.0 && threshold <= 1.0 {
-            Ok(threshold)
-        } else {
-            Err(ScanError::Threshold { threshold })
-        }
+        if threshold > 0.0 && threshold <= 1.0 { Ok(threshold) } else { Err(ScanError::Threshold { threshold }) }
     }
 
     fn views(&self) -> Vec<View> {
