@@ -13,22 +13,18 @@ const BRING: &str = "run `cargo xtask setup`";
 /// Two pictures and a crop of the first.
 fn photos() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let picture = |seed: f32| {
-        image::RgbImage::from_fn(320, 240, |x, y| {
-            let (x, y) = (x as f32, y as f32);
-            let wave = |a: f32, b: f32, c: f32| (((x * a + y * b) * 0.02 + c * seed).sin() * 110.0 + 128.0) as u8;
-            let disc = (x - 90.0 * seed).hypot(y - 100.0) < 50.0;
-            image::Rgb(if disc {
-                [250, 240, 20]
-            } else {
-                [wave(1.0, 0.3, 1.0), wave(-0.4, 1.1, 2.0), wave(2.0, 1.7, 0.5)]
-            })
-        })
-    };
-    let one = picture(1.0);
+    let one = image::RgbImage::from_fn(320, 240, |x, y| {
+        let (x, y) = (x as f32, y as f32);
+        let wave = |a: f32, b: f32, c: f32| (((x * a + y * b) * 0.02 + c).sin() * 110.0 + 128.0) as u8;
+        let disc = (x - 90.0).hypot(y - 100.0) < 50.0;
+        image::Rgb(if disc { [250, 240, 20] } else { [wave(1.0, 0.3, 1.0), wave(-0.4, 1.1, 2.0), wave(2.0, 1.7, 0.5)] })
+    });
     one.save(folder.path().join("one.png")).unwrap();
     image::imageops::crop_imm(&one, 20, 15, 280, 210).to_image().save(folder.path().join("crop.jpg")).unwrap();
-    picture(2.3).save(folder.path().join("two.png")).unwrap();
+    // Something else altogether: blocks of colours that have nothing to do with each other.
+    let block = |x: u32, y: u32| (x / 40 * 7919 + y / 30 * 104_729).wrapping_mul(2_654_435_761).to_le_bytes();
+    let two = image::RgbImage::from_fn(320, 240, |x, y| image::Rgb([block(x, y)[1], block(x, y)[2], block(x, y)[3]]));
+    two.save(folder.path().join("two.png")).unwrap();
     folder
 }
 
