@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<(), Failure> {
             None => println!("absent: {variable} ({without})"),
         }
     }
-    println!("setup: everything is there; next: `cargo xtask ci`");
+    println!("setup: done; next: `cargo xtask ci`");
     Ok(())
 }
 

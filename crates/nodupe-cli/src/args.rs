@@ -264,6 +264,9 @@ pub(crate) struct RuntimesFetchArgs {
     /// Which one.
     #[arg(value_name = "RUNTIME", default_value = "onnxruntime", value_parser = ["onnxruntime", "onnxruntime-gpu"])]
     pub(crate) runtime: String,
+    /// The wheel to use instead of fetching one.
+    #[arg(long, value_name = "FILE.whl")]
+    pub(crate) from: Option<PathBuf>,
     /// Fetch also what is installed already.
     #[arg(long)]
     pub(crate) again: bool,

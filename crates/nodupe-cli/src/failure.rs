@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use crate::path::shown_text;
 use crate::say::say;
 
 /// Why a command could not do what it was asked for.
@@ -29,20 +30,25 @@ impl Failure {
             Self::Usage(error) => (error, 2),
             Self::Closed => return ExitCode::SUCCESS,
         };
-        say(format_args!("error: {error}"));
+        say(format_args!("error: {}", lines(&error.to_string())));
         let mut shown = error.to_string();
         let mut source = error.source();
         while let Some(error) = source {
             // Many errors quote their source in their own text.
             let text = error.to_string();
             if !shown.contains(&text) {
-                say(format_args!("  because: {text}"));
+                say(format_args!("  because: {}", lines(&text)));
             }
             shown = text;
             source = error.source();
         }
         ExitCode::from(code)
     }
+}
+
+/// A message, whose lines may hold what a file or a user has written: nothing in them moves the cursor.
+fn lines(message: &str) -> String {
+    message.lines().map(shown_text).collect::<Vec<_>>().join("\n")
 }
 
 impl<E: Error + 'static> From<E> for Failure {

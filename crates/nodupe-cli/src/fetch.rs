@@ -18,7 +18,7 @@ pub(crate) fn models(args: &ModelsFetchArgs) -> Result<ExitCode, Failure> {
     if args.from.is_some() && manifests.len() > 1 {
         return Err(Failure::usage("--from brings the file of one model: name one"));
     }
-    interrupt::listen("what has come is kept");
+    interrupt::listen("what was installed before stays");
     let bar = Bar::new(args.quiet);
     let mut fetcher = Fetcher::from_env().map_err(failure)?.again(args.again).with_progress(&bar);
     if let Some(from) = &args.from {
@@ -29,9 +29,9 @@ pub(crate) fn models(args: &ModelsFetchArgs) -> Result<ExitCode, Failure> {
             let note = manifest.licence.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
             say(format_args!("{}: licence {}{note}", manifest.id, manifest.licence.name));
         }
-        let fetched = fetcher.fetch(manifest);
+        let outcome = fetcher.fetch(manifest);
         bar.clear();
-        match fetched {
+        match outcome {
             Ok(model) => writeln!(io::stdout(), "{}: {}", manifest.id, shown(model.folder()))?,
             Err(error) => return ended(error),
         }
@@ -40,12 +40,18 @@ pub(crate) fn models(args: &ModelsFetchArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) fn runtime(args: &RuntimesFetchArgs) -> Result<ExitCode, Failure> {
-    interrupt::listen("what has come is kept");
+    interrupt::listen("what was installed before stays");
     let bar = Bar::new(args.quiet);
-    let fetcher = Fetcher::from_env().map_err(failure)?.again(args.again).with_progress(&bar);
-    let fetched = fetcher.fetch_runtime(&args.runtime);
+    let mut fetcher = Fetcher::from_env().map_err(failure)?.again(args.again).with_progress(&bar);
+    if let Some(from) = &args.from {
+        fetcher = fetcher.with_from(from);
+    }
+    if !args.quiet {
+        say(format_args!("{}: licence MIT", args.runtime));
+    }
+    let outcome = fetcher.fetch_runtime(&args.runtime);
     bar.clear();
-    match fetched {
+    match outcome {
         Ok(runtime) => {
             writeln!(io::stdout(), "{} {}: {}", runtime.package, runtime.version, shown(&runtime.library))?;
             Ok(ExitCode::SUCCESS)
@@ -69,7 +75,7 @@ fn known(id: &str) -> Result<&'static Manifest, Failure> {
 fn ended(error: FetchError) -> Result<ExitCode, Failure> {
     match error {
         FetchError::Cancelled => {
-            say(format_args!("stopped; the next fetch goes on from here"));
+            say(format_args!("stopped; a file from the web goes on where it stopped, and pip starts again"));
             Ok(ExitCode::from(interrupt::CODE))
         }
         error => Err(failure(error)),
@@ -92,7 +98,9 @@ struct Helped {
 
 impl std::fmt::Display for Helped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", shown_text(&self.error.to_string()), self.help)
+        // Pip says several lines.
+        let said: Vec<String> = self.error.to_string().lines().map(shown_text).collect();
+        write!(f, "{} ({})", said.join("\n  "), self.help)
     }
 }
 

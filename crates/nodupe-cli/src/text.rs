@@ -126,10 +126,8 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
     let (space, threshold) = (&scanned.space, scanned.report.threshold);
     writeln!(
         out,
-        "Embedded by {} ({}@{}, threshold {threshold:.3}){}",
+        "Embedded by {} ({space}, threshold {threshold:.3}){}",
         name(&scanned.embedding),
-        space.model(),
-        space.revision(),
         similarity.unwrap_or_default()
     )?;
     for report in [Some(&scanned.embedding), scanned.similarity.as_ref()].into_iter().flatten() {

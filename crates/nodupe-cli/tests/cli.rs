@@ -143,7 +143,7 @@ fn text_names_groups_files_reasons_and_backends() {
         "300x200",
         "1 group, 3 files could go",
         "unsupported-format",
-        "Embedded by perceptual (pdq@1, threshold 0.867), searched by bruteforce",
+        "Embedded by perceptual (pdq@1 hamming bitx256, threshold 0.867), searched by bruteforce",
     ] {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }

@@ -62,7 +62,7 @@ impl ModelLibrary {
     /// [`ModelError::NotInstalled`], [`ModelError::Unknown`] and [`ModelError::NoneInstalled`]; those of [`Model::open`].
     pub fn find(&self, name: Option<&str>) -> Result<Model, ModelError> {
         match name {
-            Some(name) if is_folder(name) => Model::open(name),
+            Some(name) if is_folder(name) => Model::open(name.strip_suffix(Manifest::FILE).unwrap_or(name)),
             Some(name) => self.named(name)?.ok_or_else(|| self.missing(name)),
             None => self.first(),
         }

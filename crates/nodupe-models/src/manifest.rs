@@ -32,7 +32,7 @@ use crate::source::Download;
 ///     file = "toy.onnx"
 ///     precision = "f32"
 /// "#)?;
-/// assert_eq!(manifest.space()?.to_string(), "toy@1 cosine f32x3");
+/// assert_eq!((manifest.space()?.model(), manifest.space()?.dim()), ("toy", 3));
 /// # Ok::<(), nodupe_models::ModelError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ pub struct Input {
     /// The filter that images are resized with.
     #[serde(default = "triangle")]
     pub filter: Filter,
-    /// Revision of all this: part of the embedding space.
+    /// Revision of what this manifest cannot say, such as how pixels are resized: part of the embedding space, as all of this is.
     #[serde(default = "one")]
     pub preprocessing: String,
     /// The tensor that the network is given.
@@ -290,22 +290,50 @@ impl Manifest {
         if let Some(other) = precisions.clone().find(|tag| Some(*tag) != precisions.clone().next()) {
             return Err(format!("artifacts of one model are of one embedding space, and one is {other}"));
         }
-        self.space().map(|_| ()).map_err(|error| error.to_string())
+        self.check_files()?;
+        if self.revision.is_empty() {
+            return Err("a model has a revision".to_owned());
+        }
+        match self.space() {
+            Ok(_) => Ok(()),
+            Err(ModelError::Manifest { detail, .. }) => Err(detail),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
-    /// The space of the model's embeddings: its id, revision, preprocessing and precision. Not the file: one model in two
-    /// formats is one space.
+    /// Each file once, each format once, and downloads that lead to artifacts.
+    fn check_files(&self) -> Result<(), String> {
+        for (place, artifact) in self.artifacts.iter().enumerate() {
+            let mut before = self.artifacts.iter().take(place);
+            if before.any(|other| other.format == artifact.format || other.file == artifact.file) {
+                return Err(format!("there are two artifacts `{}` of format {}", artifact.file, artifact.format));
+            }
+        }
+        for download in &self.downloads {
+            if download.convert && self.architecture.is_none() {
+                return Err(format!("`{}` is converted, and no architecture says to what", download.file));
+            }
+            if !download.convert && self.artifacts.iter().all(|artifact| artifact.file != download.file) {
+                return Err(format!("the download `{}` is no artifact", download.file));
+            }
+        }
+        Ok(())
+    }
+
+    /// The space of the model's embeddings: its id, revision, precision, and as the preprocessing eight hexadecimal digits
+    /// of the BLAKE3 digest of [`Input`]. Not the file: one model in two formats is one space.
     ///
     /// # Errors
     /// [`ModelError::Manifest`] where `dim` is none that a space can have.
     pub fn space(&self) -> Result<EmbeddingSpace, ModelError> {
-        let space = EmbeddingSpace::cosine(self.id.as_str(), self.output.dim)
-            .map_err(|error| ModelError::Manifest { path: Self::FILE.into(), detail: error.to_string() })?;
+        let wrong = |detail: String| ModelError::Manifest { path: Self::FILE.into(), detail };
+        let space =
+            EmbeddingSpace::cosine(self.id.as_str(), self.output.dim).map_err(|error| wrong(error.to_string()))?;
+        // Images of another size or values of another scale are other vectors, whatever the manifest calls them.
+        let input = toml::to_string(&self.input).map_err(|error| wrong(error.to_string()))?;
+        let preprocessing = blake3::hash(input.as_bytes()).to_hex().chars().take(8).collect::<String>();
         let precision = self.artifacts.first().map_or("f32", |artifact| artifact.precision.space_tag());
-        Ok(space
-            .with_revision(self.revision.as_str())
-            .with_preprocessing(self.input.preprocessing.as_str())
-            .with_precision(precision))
+        Ok(space.with_revision(self.revision.as_str()).with_preprocessing(preprocessing).with_precision(precision))
     }
 
     /// What images the model wants.

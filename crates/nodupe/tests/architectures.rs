@@ -9,6 +9,8 @@ use std::path::Path;
 use nodupe::models::{Format, Manifest, convert, seeded_weights};
 use nodupe::{EmbeddingBackend, Options, Registry};
 use nodupe_conformance::agreement;
+#[cfg(feature = "ort")]
+use nodupe_conformance::provided;
 
 /// Writes a model with weights that `seed` draws, in both formats; the images are small, and not square.
 fn write(folder: &Path, architecture: &str, dim: usize, seed: u64) {
@@ -58,6 +60,15 @@ fn agree(architecture: &str, dim: usize) {
     write(other.path(), architecture, dim, 2);
     let candle = backend("candle", folder.path());
     agreement(candle.as_ref(), backend("tract-cpu", folder.path()).as_ref()).unwrap();
+    #[cfg(feature = "ort")]
+    {
+        let registry = Registry::linked();
+        let ort = registry.embeddings().iter().find(|entry| entry.name == "ort-cpu").expect("it is linked");
+        let ort = (ort.create)(&Options::new().with_model(folder.path().to_str().unwrap()));
+        if let Some(ort) = provided(ort, "run `cargo xtask setup`") {
+            agreement(candle.as_ref(), ort.as_ref()).unwrap();
+        }
+    }
     // Other weights are another network: what agrees with everything would not have been measured.
     assert!(agreement(candle.as_ref(), backend("tract-cpu", other.path()).as_ref()).is_err());
 }

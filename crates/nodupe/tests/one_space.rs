@@ -1,12 +1,18 @@
-//! Backends that run one model agree, and so name one space: measured on a hundred photographs where there are some
-//! (`NODUPE_PHOTOS`), and on generated pictures everywhere.
+//! Backends that run one model agree, and so name one space: measured on a hundred photographs (`NODUPE_PHOTOS`) and on
+//! generated pictures.
 #![cfg(all(feature = "tract", feature = "ort", feature = "bruteforce", feature = "media"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "what helps tests is one of them")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::panic,
+    reason = "what helps tests is one of them"
+)]
 
 use std::fs;
 use std::path::PathBuf;
 
-use nodupe::core::{EmbeddingRegistration, Unavailable};
+use nodupe::core::{EmbeddingRegistration, Row, Unavailable};
 use nodupe::index::Index;
 use nodupe::media::{DecodePool, PoolOptions};
 use nodupe::{EmbeddingBackend, ImageBatch, IndexSpec, InputSpec, ItemId, Options, Preference, Registry, Selector};
@@ -32,12 +38,10 @@ fn backend(name: &str, model: &str) -> Option<Box<dyn EmbeddingBackend>> {
     provided(made(), BRING)
 }
 
-/// Pixels of up to [`IMAGES`] photographs, as `spec` wants them; generated scenes where there are none.
-fn images(spec: &InputSpec) -> Vec<u8> {
-    let Some(folder) = std::env::var_os("NODUPE_PHOTOS") else {
-        eprintln!("NODUPE_PHOTOS is not set: generated pictures instead of photographs");
-        return (0..IMAGES as u64).flat_map(|seed| picture(spec, Picture::Scene, seed)).collect();
-    };
+/// Pixels of [`IMAGES`] photographs, as `spec` wants them.
+fn photographs(spec: &InputSpec) -> Option<Vec<u8>> {
+    let folder = std::env::var_os("NODUPE_PHOTOS").ok_or("NODUPE_PHOTOS is not set");
+    let folder = provided(folder, "set it to a folder of photographs")?;
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     // Every so many, so that more than the first few subjects are looked at.
@@ -46,14 +50,14 @@ fn images(spec: &InputSpec) -> Vec<u8> {
     let count = paths.len();
     let decoded = DecodePool::new(PoolOptions::default())
         .decode(*spec, (0..count).map(move |number| paths[number].clone()))
-        .filter_map(|(_, image)| Some(image.ok()?.pixels.to_vec()));
-    decoded.take(IMAGES).flatten().collect()
+        .filter_map(|(_, image)| Some(image.ok()?.pixels));
+    Some(decoded.take(IMAGES).flatten().collect())
 }
 
 fn agree(a: &str, b: &str, model: &str) {
     let (Some(a), Some(b)) = (backend(a, model), backend(b, model)) else { return };
     let generated = agreement(a.as_ref(), b.as_ref()).unwrap();
-    let pixels = images(a.input_spec());
+    let Some(pixels) = photographs(a.input_spec()) else { return };
     let batch = ImageBatch::for_spec(a.input_spec(), &pixels).unwrap();
     assert!(batch.len() >= IMAGES, "{} images", batch.len());
     let measured = agreement_on(a.as_ref(), b.as_ref(), &batch).unwrap();
@@ -84,6 +88,17 @@ fn integers_that_are_turned_back_into_floats_have_a_space_of_their_own() {
     };
     assert_eq!(ort.precision(), "int8");
     assert_ne!(ort, tract);
+    // And rightly so: their vectors are further apart than one space allows.
+    let (Some(ort), Some(tract)) = (backend("ort-cpu", "sscd-int8"), backend("tract-cpu", "sscd-int8")) else { return };
+    let pixels: Vec<u8> = (0..3).flat_map(|seed| picture(ort.input_spec(), Picture::Scene, seed)).collect();
+    let batch = ImageBatch::for_spec(ort.input_spec(), &pixels).unwrap();
+    let (ort, tract) = (ort.embed(&batch).unwrap(), tract.embed(&batch).unwrap());
+    let cosine = |image| match (ort.first_row(image), tract.first_row(image)) {
+        (Some(Row::F32(a)), Some(Row::F32(b))) => a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum(),
+        _ => panic!("image {image} has no row"),
+    };
+    let worst = (0..batch.len()).map(cosine).fold(1.0, f64::min);
+    assert!((0.9..0.9999).contains(&worst), "{worst}");
 }
 
 /// What one backend has put into an index, another one finds.
@@ -93,7 +108,8 @@ fn an_index_of_one_backend_is_searched_with_another() {
         return;
     };
     let registry = Registry::linked();
-    let pixels = images(ort.input_spec());
+    let spec = ort.input_spec();
+    let pixels: Vec<u8> = (0..20).flat_map(|seed| picture(spec, Picture::Scene, seed)).collect();
     let batch = ImageBatch::for_spec(ort.input_spec(), &pixels).unwrap();
     let embedded = ort.embed(&batch).unwrap();
     let ids: Vec<ItemId> = (0..embedded.embeddings().len()).map(|row| ItemId::from(format!("{row:03}"))).collect();

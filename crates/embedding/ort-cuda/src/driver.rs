@@ -85,7 +85,8 @@ fn missing(error: libloading::Error, device: bool) -> Unavailable {
         return Unavailable::new(Reason::Driver, detail).with_help("install the NVIDIA driver").with_source(error);
     }
     let detail = format!("no CUDA driver ({LIBRARY} is not installed) and no NVIDIA device");
-    Unavailable::new(Reason::NoDevice, detail).with_help(NEEDS).with_source(error)
+    // What the loader said repeats it.
+    Unavailable::new(Reason::NoDevice, detail).with_help(NEEDS)
 }
 
 /// Whether Linux lists a display controller or accelerator of NVIDIA on the PCI bus. Elsewhere nobody looks.

@@ -120,7 +120,7 @@ impl Search {
         }
         let (candidates, mut first_failure) = self.candidates()?;
         for path in candidates {
-            match load(&path) {
+            match self.check_fetched(&path).and_then(|()| load(&path)) {
                 Ok(runtime) => return Ok(loaded.insert(runtime).clone()),
                 Err(why) => {
                     tracing::debug!(path = %path.display(), %why, "no ONNX Runtime here");
@@ -140,8 +140,10 @@ impl Search {
             let found = if is_file_path(path) {
                 let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                 if !absolute.is_file() {
-                    let detail = format!("{}, which {by} names, is not there", path.display());
-                    return Err(Unavailable::new(Reason::LibraryNotFound, detail).with_help(self.help()));
+                    let state = if absolute.exists() { "no file" } else { "not there" };
+                    let detail = format!("{}, which {by} names, is {state}", path.display());
+                    let help = format!("correct {by}, or leave it out and {}", self.help());
+                    return Err(Unavailable::new(Reason::LibraryNotFound, detail).with_help(help));
                 }
                 self.check_companion(&absolute)?;
                 absolute
@@ -162,6 +164,17 @@ impl Search {
         }
         paths.extend(SYSTEM_NAMES.iter().map(PathBuf::from));
         Ok((paths, lacking))
+    }
+
+    /// The loader of the system trusts a file, and a damaged one ends the process: what was fetched is compared with the
+    /// digests that were taken then.
+    fn check_fetched(&self, library: &Path) -> Result<(), Unavailable> {
+        let fetched = nodupe_models::installed_runtimes().into_iter().find(|runtime| runtime.library == library);
+        let verified = fetched.map_or(Ok(()), |runtime| runtime.verify());
+        verified.map_err(|source| {
+            let detail = format!("{} is not as it was when it was fetched", library.display());
+            Unavailable::new(Reason::LibraryNotFound, detail).with_help(self.help()).with_source(source)
+        })
     }
 
     /// What the system finds by name lies where only its loader knows.

@@ -75,6 +75,34 @@ fn without_a_library_the_reason_says_what_fetches_one() {
     assert!(Runtime::loaded().is_none());
 }
 
+/// Half a library that the loader maps would end the process where its other half is touched.
+#[test]
+fn a_fetched_library_that_was_damaged_is_a_reason_and_not_the_end_of_the_process() {
+    let name = "a_fetched_library_that_was_damaged_is_a_reason_and_not_the_end_of_the_process";
+    let fetched = |library: PathBuf| {
+        let found = nodupe_models::installed_runtimes().into_iter().find(|runtime| runtime.library == library);
+        provided(found.ok_or("ONNX Runtime was not fetched"), "run `cargo xtask setup`")
+    };
+    let Some(runtime) = in_parent(|| Some(Some(fetched(real()?)?))) else { return };
+    let damage = |folder: &Path| {
+        let Some(runtime) = runtime else { return };
+        let copy = folder.join("nodupe/runtimes").join(runtime.folder().file_name().unwrap());
+        fs::create_dir_all(&copy).unwrap();
+        for entry in fs::read_dir(runtime.folder()).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+        }
+        let path = copy.join(runtime.library.file_name().unwrap());
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    };
+    let Some(folder) = alone(name, None, damage) else { return };
+    let why = create(&model(&folder)).unwrap_err();
+    assert_eq!(why.reason, Reason::LibraryNotFound);
+    assert!(why.detail.contains("not as it was when it was fetched"), "{why}");
+    assert_eq!(why.help.as_deref(), Some("run `nodupe runtimes fetch`"));
+}
+
 #[test]
 fn a_library_that_is_named_and_not_there_is_not_replaced_by_another() {
     let name = "a_library_that_is_named_and_not_there_is_not_replaced_by_another";

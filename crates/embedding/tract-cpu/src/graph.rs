@@ -8,7 +8,7 @@ use tract_onnx::Onnx;
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::{GraphProto, ModelProto, TensorShapeProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorShapeProto, ValueInfoProto, type_proto};
 use tract_onnx::prelude::*;
 
 use crate::guard::{brief, guarded};
@@ -24,7 +24,7 @@ pub(crate) fn read(bytes: &[u8], onnx: &Onnx, manifest: &Manifest) -> Result<Mod
     check_input(graph, manifest).map_err(|why| brief(&why))?;
     check_output(graph, manifest).map_err(|why| brief(&why))?;
     let mut unknown = BTreeSet::new();
-    visit(graph, &onnx.op_register, &mut unknown);
+    visit(graph, &onnx.op_register, &mut unknown).map_err(|why| brief(&why))?;
     if unknown.is_empty() {
         return Ok(proto);
     }
@@ -106,7 +106,7 @@ fn names(values: &[&ValueInfoProto]) -> String {
 
 /// Collects the operators of a graph and of the graphs in its nodes that tract does not know, and takes out the shapes of
 /// their inputs: tract reads the names of sizes as expressions, by recursion as deep as they are nested.
-fn visit(graph: &mut GraphProto, known: &OnnxOpRegister, unknown: &mut BTreeSet<String>) {
+fn visit(graph: &mut GraphProto, known: &OnnxOpRegister, unknown: &mut BTreeSet<String>) -> Result<(), String> {
     for input in &mut graph.input {
         if let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_mut().and_then(|kind| kind.value.as_mut())
         {
@@ -118,8 +118,25 @@ fn visit(graph: &mut GraphProto, known: &OnnxOpRegister, unknown: &mut BTreeSet<
             let dot = if node.domain.is_empty() { "" } else { "." };
             unknown.insert(format!("`{}{dot}{}`", node.domain, node.op_type));
         }
+        check_axes(node)?;
         for attribute in &mut node.attribute {
-            attribute.g.iter_mut().chain(&mut attribute.graphs).for_each(|graph| visit(graph, known, unknown));
+            attribute.g.iter_mut().chain(&mut attribute.graphs).try_for_each(|graph| visit(graph, known, unknown))?;
         }
     }
+    Ok(())
+}
+
+/// Sees that a `Transpose` names each axis once: tract looks for ever for the way to an order that is none, and fills the
+/// memory with it.
+fn check_axes(node: &NodeProto) -> Result<(), String> {
+    let order = node.attribute.iter().find(|attribute| attribute.name == "perm");
+    let Some(order) = order.filter(|_| node.op_type == "Transpose") else {
+        return Ok(());
+    };
+    let mut axes = order.ints.clone();
+    axes.sort_unstable();
+    if axes.iter().zip(0..).all(|(found, axis)| *found == axis) {
+        return Ok(());
+    }
+    Err(format!("its operator Transpose ({}) puts axes in the order {:?}, which is none", node.name, order.ints))
 }

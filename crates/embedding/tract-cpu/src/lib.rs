@@ -5,6 +5,8 @@ mod backend;
 mod graph;
 mod guard;
 mod network;
+mod prefix;
+mod rewrite;
 
 use nodupe_core::{EmbeddingBackend, EmbeddingRegistration, EmbeddingSpace, Options, Unavailable, package};
 use nodupe_models::{Format, Model, ModelError, ModelLibrary};

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use nodupe_core::{BoxError, ImageBatch};
-use nodupe_models::{Manifest, ModelError, Tensor as InputTensor, TensorElement};
+use nodupe_models::{Manifest, ModelError, TensorElement};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{ensure, format_err};
 
-use crate::graph;
 use crate::guard::{brief, guarded};
+use crate::prefix::{self, Feed};
+use crate::{graph, rewrite};
 
 /// The most bytes that one tensor of a network may have. A graph of a hundred bytes can ask for any number.
 const MAX_TENSOR_BYTES: usize = 1 << 30;
@@ -17,7 +18,8 @@ const MAX_TENSOR_BYTES: usize = 1 << 30;
 #[derive(Debug)]
 pub(crate) struct Network {
     plan: Arc<TypedRunnableModel>,
-    input: InputTensor,
+    feed: Feed,
+    shape: [usize; 4],
 }
 
 /// What one thread runs a network with: the memory that its operators work in.
@@ -37,7 +39,7 @@ impl Network {
         // What exporters say of the shapes between operators is often in symbols that tract cannot unify, and never needed.
         let onnx = tract_onnx::onnx().with_ignore_value_info(true);
         let proto = graph::read(bytes, &onnx, manifest).map_err(unusable)?;
-        let input = manifest.input.tensor.clone();
+        let input = &manifest.input.tensor;
         let shape = input.shape(1, manifest.input.width, manifest.input.height);
         let element_type = match input.element_type {
             TensorElement::U8 => u8::datum_type(),
@@ -53,8 +55,13 @@ impl Network {
         check_sizes(&typed)
             .and_then(|()| check_output(&typed, manifest.output.dim))
             .map_err(|why| unusable(brief(&why)))?;
-        let plan = guarded(|| typed.into_optimized()?.into_runnable()).map_err(refused)?;
-        Ok(Self { plan, input })
+        let (plan, feed) = guarded(|| {
+            let model = rewrite::cubes(typed.into_decluttered()?)?;
+            let (model, feed) = prefix::fold(model, input, (manifest.input.width, manifest.input.height))?;
+            Ok((model.into_optimized()?.into_runnable()?, feed))
+        })
+        .map_err(refused)?;
+        Ok(Self { plan, feed, shape })
     }
 
     /// What one thread runs the network with.
@@ -71,16 +78,7 @@ impl Network {
     /// What tract says. The runner is of no use then.
     pub(crate) fn run(&self, runner: &mut Runner, image: &ImageBatch<'_>, row: &mut [f32]) -> Result<(), BoxError> {
         guarded(|| {
-            let shape = self.input.shape(1, image.width(), image.height());
-            let input = if self.input.element_type == TensorElement::U8 {
-                let mut elements = Vec::with_capacity(image.data().len());
-                self.input.extend_u8(image, &mut elements);
-                Tensor::from_shape(&shape, &elements)?
-            } else {
-                let mut elements = Vec::with_capacity(image.data().len());
-                self.input.extend_f32(image, &mut elements);
-                Tensor::from_shape(&shape, &elements)?
-            };
+            let input = self.feed.tensor(image, &self.shape)?;
             let outputs = runner.state.run(tvec!(input.into()))?;
             let output = outputs.first().ok_or_else(|| format_err!("there is no output"))?;
             let found = output.try_as_plain_ram()?.as_slice::<f32>()?;

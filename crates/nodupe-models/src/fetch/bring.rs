@@ -41,13 +41,15 @@ impl Fetcher<'_> {
             }
             Source::Hf { repo, revision, file } => {
                 if let Some(path) = self.hub.cached(repo, revision, file)? {
-                    self.copy(&path, to, max)?;
-                    match check(download, to) {
+                    match self.copy(&path, to, max).and_then(|()| check(download, to)) {
+                        Err(FetchError::Cancelled) => return Err(FetchError::Cancelled),
                         // A branch may have moved on since: the hub has the file of today.
                         Err(error) => tracing::info!(%error, path = %path.display(), "not used"),
                         is_right => return is_right,
                     }
-                    fs::remove_file(to).map_err(FetchError::io(to))?;
+                    if to.exists() {
+                        fs::remove_file(to).map_err(FetchError::io(to))?;
+                    }
                 }
                 let url = self.hub.address(repo, revision, file)?;
                 self.get(&url, self.hub.token(), file, download, to)?;
@@ -87,7 +89,7 @@ impl Fetcher<'_> {
     }
 
     /// Copies a regular file of at most `max` bytes.
-    fn copy(&self, path: &Path, to: &Path, max: u64) -> Result<(), FetchError> {
+    pub(crate) fn copy(&self, path: &Path, to: &Path, max: u64) -> Result<(), FetchError> {
         let what = || path.display().to_string();
         let mut reader = open(path, u64::MAX)?;
         let mut file = File::create_new(to).map_err(FetchError::io(to))?;

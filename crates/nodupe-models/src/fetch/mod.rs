@@ -23,7 +23,7 @@ use crate::convert::convert;
 use crate::error::ModelError;
 use crate::install::{Slot, Staging};
 use crate::library::cache_dir;
-use crate::manifest::Manifest;
+use crate::manifest::{Artifact, Manifest};
 use crate::model::{Model, read};
 use crate::source::Download;
 use pip::Pip;
@@ -162,11 +162,18 @@ impl<'a> Fetcher<'a> {
     pub fn fetch(&self, manifest: &Manifest) -> Result<Model, FetchError> {
         // The id names a folder: a manifest that was changed since it was parsed is looked at again.
         Manifest::parse(&manifest.to_toml()?)?;
+        // Before anything is written: the cache may be one that nothing can be written to.
+        let there = |folder: &Path| if self.again { None } else { installed(folder, manifest) };
+        if let Some(model) = there(&self.models.join(&manifest.id)) {
+            return Ok(model);
+        }
         let slot = self.slot(&self.models, &manifest.id)?;
+        if let Some(model) = there(slot.destination()) {
+            return Ok(model);
+        }
         if !self.again
-            && let Some(model) = installed(slot.destination(), manifest)
+            && let Some(model) = self.renew(manifest, &slot)?
         {
-            tracing::debug!(id = manifest.id, "already there");
             return Ok(model);
         }
         if manifest.downloads.is_empty() {
@@ -185,6 +192,29 @@ impl<'a> Fetcher<'a> {
         Model::open(staging.folder())?;
         staging.commit()?;
         Ok(Model::open(slot.destination())?)
+    }
+
+    /// Renews the manifest of a model whose files are those that are meant: a threshold may have changed since.
+    fn renew(&self, manifest: &Manifest, slot: &Slot) -> Result<Option<Model>, FetchError> {
+        let Ok(old) = Model::open(slot.destination()) else { return Ok(None) };
+        let is_there = |artifact: &Artifact| {
+            let same = |other: &&Artifact| other.file == artifact.file && other.digest == artifact.digest;
+            artifact.digest.is_some() && old.manifest().artifacts.iter().any(|other| same(&other))
+        };
+        if !manifest.artifacts.iter().all(is_there) || old.verify().is_err() {
+            return Ok(None);
+        }
+        tracing::info!(id = manifest.id, "renewing the manifest of a model whose files are there");
+        let staging = slot.stage()?;
+        for artifact in &manifest.artifacts {
+            let (from, to) = (old.folder().join(&artifact.file), staging.folder().join(&artifact.file));
+            self.copy(&from, &to, Model::MAX_BYTES)?;
+        }
+        let path = staging.folder().join(Manifest::FILE);
+        fs::write(&path, manifest.to_toml()?).map_err(FetchError::io(&path))?;
+        Model::open(staging.folder())?.verify()?;
+        staging.commit()?;
+        Ok(Some(Model::open(slot.destination())?))
     }
 
     /// Brings one file, and writes the artifacts that are made of it.

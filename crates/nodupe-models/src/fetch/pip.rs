@@ -73,6 +73,8 @@ impl Pip {
         ];
         let mut command = command(&pip);
         command.args(arguments).arg(folder).arg(&requirement);
+        // What it writes meanwhile is seen here, and goes with the folder.
+        command.env("TMPDIR", folder);
         let log = folder.join("pip.log");
         let status = run(command, &log, self.deadline, progress)?;
         let said = || last_lines(&log).unwrap_or_default();
@@ -132,6 +134,7 @@ fn run(
     let mut child = Killed(child);
     let began = Instant::now();
     let mut pause = Duration::from_millis(5);
+    let mut seen = 0;
     loop {
         if let Some(status) = child.0.try_wait().map_err(FetchError::io(&program))? {
             return Ok(Some(status));
@@ -142,9 +145,25 @@ fn run(
         if began.elapsed() > deadline {
             return Ok(None);
         }
+        if let Some(folder) = log.parent() {
+            let written = bytes_below(folder, 3);
+            progress.advance(written.saturating_sub(seen));
+            seen = seen.max(written);
+        }
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(100));
     }
+}
+
+/// The bytes of the files in a folder and in its subfolders, so many levels down. What vanishes meanwhile does not count.
+fn bytes_below(folder: &Path, levels: usize) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(about) if about.is_file() => about.len(),
+        Ok(about) if about.is_dir() && levels > 0 => bytes_below(&entry.path(), levels - 1),
+        _ => 0,
+    });
+    bytes.sum()
 }
 
 /// A child that does not outlive whoever waits for it.

@@ -24,6 +24,10 @@ impl Wheel {
     /// is in no honest wheel, and none of its files is used.
     pub(crate) fn open(path: &Path) -> Result<Self, FetchError> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        // A pipe would be waited for without end.
+        if !path.metadata().map_err(FetchError::io(path))?.is_file() {
+            return Err(FetchError::Archive { archive: name, detail: "it is not a regular file".to_owned() });
+        }
         let file = File::open(path).map_err(FetchError::io(path))?;
         let mut archive = ZipArchive::new(file).map_err(|error| broken(&name, &error))?;
         let mut members = Vec::with_capacity(archive.len());

@@ -178,8 +178,9 @@ fn a_model_that_nobody_publishes_says_what_to_bring() {
 #[test]
 fn weights_that_cannot_be_converted_are_told() {
     let cache = Cache::new();
-    let mut wanted = manifest("kind = \"file\", what = \"weights\"", ", convert = true");
+    let mut wanted = manifest("kind = \"file\", what = \"weights\"", "");
     wanted.architecture = Some("no-such-network".to_owned());
+    wanted.downloads[0].convert = true;
     let mine = crate::toy::write(cache.path().join("mine.bin"), body());
     let fetched = cache.fetcher().with_from(mine).fetch(&wanted);
     assert!(matches!(fetched, Err(FetchError::Conversion { .. })), "{fetched:?}");

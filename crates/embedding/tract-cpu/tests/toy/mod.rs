@@ -1,5 +1,10 @@
 //! A network of a few hundred bytes, and models made of it.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::cast_possible_wrap,
+    reason = "each test binary uses its part, and all of it is tests"
+)]
 
 use std::fs;
 
