@@ -1,6 +1,7 @@
 //! What is fetched into the user's cache: models and runtimes.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,12 +19,8 @@ pub(crate) fn models(args: &ModelsFetchArgs) -> Result<ExitCode, Failure> {
     if args.from.is_some() && manifests.len() > 1 {
         return Err(Failure::usage("--from brings the file of one model: name one"));
     }
-    interrupt::listen("what was installed before stays");
     let bar = Bar::new(args.quiet);
-    let mut fetcher = Fetcher::from_env().map_err(failure)?.again(args.again).with_progress(&bar);
-    if let Some(from) = &args.from {
-        fetcher = fetcher.with_from(from);
-    }
+    let fetcher = fetcher(args.again, args.from.as_deref(), &bar)?;
     for manifest in manifests {
         if !args.quiet {
             let note = manifest.licence.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
@@ -40,12 +37,8 @@ pub(crate) fn models(args: &ModelsFetchArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) fn runtime(args: &RuntimesFetchArgs) -> Result<ExitCode, Failure> {
-    interrupt::listen("what was installed before stays");
     let bar = Bar::new(args.quiet);
-    let mut fetcher = Fetcher::from_env().map_err(failure)?.again(args.again).with_progress(&bar);
-    if let Some(from) = &args.from {
-        fetcher = fetcher.with_from(from);
-    }
+    let fetcher = fetcher(args.again, args.from.as_deref(), &bar)?;
     if !args.quiet {
         say(format_args!("{}: licence MIT", args.runtime));
     }
@@ -58,6 +51,16 @@ pub(crate) fn runtime(args: &RuntimesFetchArgs) -> Result<ExitCode, Failure> {
         }
         Err(error) => ended(error),
     }
+}
+
+/// Fetches into the user's cache until Ctrl-C, or takes what the user brings.
+fn fetcher<'a>(again: bool, from: Option<&Path>, bar: &'a Bar) -> Result<Fetcher<'a>, Failure> {
+    interrupt::listen("what was installed before stays");
+    let fetcher = Fetcher::from_env().map_err(failure)?.again(again).with_progress(bar);
+    Ok(match from {
+        Some(from) => fetcher.with_from(from),
+        None => fetcher,
+    })
 }
 
 fn known(id: &str) -> Result<&'static Manifest, Failure> {
