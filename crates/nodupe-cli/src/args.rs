@@ -249,6 +249,8 @@ pub(crate) enum RuntimesCommand {
     /// Fetch a library into the user's cache.
     #[cfg(feature = "fetch")]
     Fetch(RuntimesFetchArgs),
+    /// Compare the installed libraries with the digests that were taken when they were fetched.
+    Verify,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -16,8 +16,7 @@ pub(crate) fn run(args: &BackendsArgs) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     if args.json {
         let backends = all.iter().map(backend).collect();
-        serde_json::to_writer(&mut out, &Document { version: json::VERSION, backends })?;
-        writeln!(out)?;
+        json::print(&mut out, &Document { version: json::VERSION, backends })?;
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "{}", StatusTable(&all))?;

@@ -39,8 +39,7 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<ExitCode, Failure> {
             space: selected.backend.space(),
             files: outcomes.iter().map(|(path, outcome)| file(path, outcome)).collect(),
         };
-        serde_json::to_writer(&mut out, &document)?;
-        writeln!(out)?;
+        json::print(&mut out, &document)?;
     } else {
         for (path, outcome) in &outcomes {
             match outcome {

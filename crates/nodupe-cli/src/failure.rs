@@ -30,19 +30,25 @@ impl Failure {
             Self::Usage(error) => (error, 2),
             Self::Closed => return ExitCode::SUCCESS,
         };
-        say(format_args!("error: {}", lines(&error.to_string())));
-        let mut shown = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            // Many errors quote their source in their own text.
-            let text = error.to_string();
-            if !shown.contains(&text) {
-                say(format_args!("  because: {}", lines(&text)));
-            }
-            shown = text;
-            source = error.source();
-        }
+        say_error("", error.as_ref());
         ExitCode::from(code)
+    }
+}
+
+/// Says an error of `whom` and what caused it, on standard error.
+pub(crate) fn say_error(whom: &str, error: &dyn Error) {
+    let whom = if whom.is_empty() { String::new() } else { format!("{}: ", shown_text(whom)) };
+    let mut shown = error.to_string();
+    say(format_args!("error: {whom}{}", lines(&shown)));
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Many errors quote their source in their own text.
+        let text = error.to_string();
+        if !shown.contains(&text) {
+            say(format_args!("  because: {}", lines(&text)));
+        }
+        shown = text;
+        source = error.source();
     }
 }
 

@@ -3,14 +3,13 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use nodupe::models::{FetchError, FetchProgress, Fetcher, Manifest, ModelError, ModelLibrary, entry};
+use nodupe::models::{FetchError, Fetcher, Manifest, ModelError, ModelLibrary, entry};
 
 use crate::args::{ModelsFetchArgs, RuntimesFetchArgs};
 use crate::failure::Failure;
 use crate::path::{shown, shown_text};
+use crate::progress::Bar;
 use crate::say::say;
 use crate::{interrupt, models};
 
@@ -78,7 +77,7 @@ fn known(id: &str) -> Result<&'static Manifest, Failure> {
 fn ended(error: FetchError) -> Result<ExitCode, Failure> {
     match error {
         FetchError::Cancelled => {
-            say(format_args!("stopped; a file from the web goes on where it stopped, and pip starts again"));
+            say(format_args!("stopped; next time a file from the web goes on where it stopped, and pip starts again"));
             Ok(ExitCode::from(interrupt::CODE))
         }
         error => Err(failure(error)),
@@ -110,43 +109,5 @@ impl std::fmt::Display for Helped {
 impl std::error::Error for Helped {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.source()
-    }
-}
-
-/// One line on standard error for the file that comes; hides itself where that is no terminal.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new(quiet: bool) -> Self {
-        Self(if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() })
-    }
-
-    fn clear(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
-impl FetchProgress for Bar {
-    fn begin(&self, what: &str, total: Option<u64>) {
-        self.0.reset();
-        self.0.set_message(shown_text(what));
-        let template = match total {
-            Some(total) => {
-                self.0.set_length(total);
-                "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec:>12} {eta:>5}"
-            }
-            None => "{msg} {bytes} {spinner}",
-        };
-        // A template of ours is well formed, and else the bar only looks plain.
-        self.0.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        self.0.enable_steady_tick(Duration::from_millis(200));
-    }
-
-    fn advance(&self, bytes: u64) {
-        self.0.inc(bytes);
-    }
-
-    fn is_cancelled(&self) -> bool {
-        interrupt::is_asked()
     }
 }

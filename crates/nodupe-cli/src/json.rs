@@ -11,24 +11,27 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::path::JsonPath;
 
-/// Of this JSON, of that of `nodupe embed` and of that of `nodupe backends`.
+/// Of this JSON and of that of every other command.
 pub(crate) const VERSION: u32 = 1;
 
 pub(crate) fn write(out: &mut impl Write, scanned: &Scanned) -> Result<(), Failure> {
     let Report { groups, skipped, threshold, stats, interrupted, .. } = &scanned.report;
-    serde_json::to_writer(
-        &mut *out,
-        &Document {
-            version: VERSION,
-            interrupted: *interrupted,
-            selection: Selection { embedding: &scanned.embedding, similarity: scanned.similarity.as_ref() },
-            space: &scanned.space,
-            threshold: *threshold,
-            groups: groups.iter().map(group).collect(),
-            skipped: skipped.iter().map(|skipped| skip(skipped)).collect(),
-            stats: stats_of(stats),
-        },
-    )?;
+    let document = Document {
+        version: VERSION,
+        interrupted: *interrupted,
+        selection: Selection { embedding: &scanned.embedding, similarity: scanned.similarity.as_ref() },
+        space: &scanned.space,
+        threshold: *threshold,
+        groups: groups.iter().map(group).collect(),
+        skipped: skipped.iter().map(|skipped| skip(skipped)).collect(),
+        stats: stats_of(stats),
+    };
+    print(out, &document)
+}
+
+/// Writes a document on a line.
+pub(crate) fn print(out: &mut impl Write, document: &impl Serialize) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, document)?;
     writeln!(out)?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use nodupe::models::{Download, Manifest, Model, ModelError, ModelLibrary, cache_
 use serde::Serialize;
 
 use crate::args::{ModelsAddArgs, ModelsCommand, ModelsListArgs, ModelsNamedArgs, ModelsVerifyArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, say_error};
 use crate::json;
 use crate::path::{JsonPath, shown, shown_text};
 use crate::say::say;
@@ -56,9 +56,10 @@ struct Known<'a> {
 impl Known<'_> {
     fn state(&self) -> &'static str {
         match self.installed {
+            Some(Ok(model)) if model.is_outdated() => "outdated",
             Some(Ok(_)) => "installed",
             Some(Err(_)) => "broken",
-            None => "",
+            None => "absent",
         }
     }
 }
@@ -85,8 +86,7 @@ fn list(args: &ModelsListArgs) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     if args.json {
         let models = known.iter().map(model).collect();
-        serde_json::to_writer(&mut out, &Document { version: json::VERSION, models })?;
-        writeln!(out)?;
+        json::print(&mut out, &Document { version: json::VERSION, models })?;
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "{:<20} {:<10} {:>5}  {:<22} about", "model", "", "dim", "licence")?;
@@ -98,7 +98,8 @@ fn list(args: &ModelsListArgs) -> Result<ExitCode, Failure> {
             (None, Some(Err(error))) => (String::new(), String::new(), shown_text(&error.to_string())),
             (None, _) => (String::new(), String::new(), String::new()),
         };
-        writeln!(out, "{:<20} {:<10} {dim:>5}  {licence:<22} {about}", known.id, known.state())?;
+        let state = if known.installed.is_some() { known.state() } else { "" };
+        writeln!(out, "{:<20} {state:<10} {dim:>5}  {licence:<22} {about}", known.id)?;
     }
     if installed.is_empty() {
         writeln!(out, "\nNone is installed. The first is a good start: nodupe models fetch {}", first())?;
@@ -122,8 +123,7 @@ fn info(args: &ModelsNamedArgs) -> Result<ExitCode, Failure> {
     if args.json {
         let known = Known { id: &manifest.id, manifest: Some(manifest), installed: found.is_ok().then_some(&found) };
         let models = vec![model(&known)];
-        serde_json::to_writer(&mut out, &Document { version: json::VERSION, models })?;
-        writeln!(out)?;
+        json::print(&mut out, &Document { version: json::VERSION, models })?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut line = |name: &str, value: &str| writeln!(out, "{name:<13} {}", shown_text(value));
@@ -145,6 +145,10 @@ fn info(args: &ModelsNamedArgs) -> Result<ExitCode, Failure> {
         line("source", &source(download))?;
     }
     match &found {
+        Ok(model) if model.is_outdated() => {
+            let renew = format!("{}; outdated: nodupe models fetch {} renews it", shown(model.folder()), manifest.id);
+            line("installed", &renew)?;
+        }
         Ok(model) => line("installed", &shown(model.folder()))?,
         Err(_) => line("installed", &format!("no; nodupe models fetch {} brings it", manifest.id))?,
     }
@@ -180,8 +184,7 @@ fn path(args: &ModelsNamedArgs) -> Result<ExitCode, Failure> {
     let model = ModelLibrary::from_env().find(Some(&args.model)).map_err(failure)?;
     let mut out = io::stdout().lock();
     if args.json {
-        serde_json::to_writer(&mut out, &JsonPath(model.folder()))?;
-        writeln!(out)?;
+        json::print(&mut out, &JsonPath(model.folder()))?;
     } else {
         // As it is, whatever bytes it has: this is for programs too.
         out.write_all(model.folder().as_os_str().as_encoded_bytes())?;
@@ -212,12 +215,16 @@ fn verify(args: &ModelsVerifyArgs) -> Result<ExitCode, Failure> {
                 let unchecked = model.manifest().artifacts.iter().filter(|artifact| artifact.digest.is_none()).count();
                 let note = if unchecked > 0 { format!(" ({unchecked} without a digest)") } else { String::new() };
                 writeln!(out, "{id}: every file is as its manifest says{note}")?;
+                if model.is_outdated() {
+                    writeln!(out, "{id}: it is outdated: nodupe models fetch {} renews it", model.manifest().id)?;
+                }
             }
             Err(error) => {
                 code = ExitCode::FAILURE;
-                let again = entry(&id).map(|entry| format!(": run `nodupe models fetch --again {}`", entry.id));
-                let why = shown_text(&error.to_string());
-                say(format_args!("error: {}: {why}{}", shown_text(&id), again.unwrap_or_default()));
+                say_error(&id, &error);
+                if let Some(entry) = entry(&id) {
+                    say(format_args!("  run `nodupe models fetch --again {}`", entry.id));
+                }
             }
         }
     }
@@ -244,7 +251,7 @@ fn model<'a>(known: &Known<'a>) -> ModelJson<'a> {
     let folder = known.installed.and_then(|model| model.as_ref().ok()).map(Model::folder);
     ModelJson {
         id: known.id,
-        state: if known.state().is_empty() { "absent" } else { known.state() },
+        state: known.state(),
         error: known.installed.and_then(|model| model.as_ref().err()).map(ToString::to_string),
         folder: folder.map(|folder: &'a Path| JsonPath(folder)),
         space: known.manifest.and_then(|manifest| manifest.space().ok()),

@@ -7,13 +7,15 @@ use nodupe::models::{Runtime, installed_runtimes};
 use serde::Serialize;
 
 use crate::args::{RuntimesCommand, RuntimesListArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, say_error};
 use crate::json;
-use crate::path::{JsonPath, shown};
+use crate::path::{JsonPath, shown, shown_text};
+use crate::say::say;
 
 pub(crate) fn run(command: &RuntimesCommand) -> Result<ExitCode, Failure> {
     match command {
         RuntimesCommand::List(args) => list(args),
+        RuntimesCommand::Verify => verify(),
         #[cfg(feature = "fetch")]
         RuntimesCommand::Fetch(args) => crate::fetch::runtime(args),
     }
@@ -24,8 +26,7 @@ fn list(args: &RuntimesListArgs) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     if args.json {
         let runtimes = all.iter().map(runtime).collect();
-        serde_json::to_writer(&mut out, &Document { version: json::VERSION, runtimes })?;
-        writeln!(out)?;
+        json::print(&mut out, &Document { version: json::VERSION, runtimes })?;
         return Ok(ExitCode::SUCCESS);
     }
     for Runtime { package, version, library, .. } in &all {
@@ -35,6 +36,23 @@ fn list(args: &RuntimesListArgs) -> Result<ExitCode, Failure> {
         writeln!(out, "None is installed: nodupe runtimes fetch brings ONNX Runtime.")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn verify() -> Result<ExitCode, Failure> {
+    let mut code = ExitCode::SUCCESS;
+    let mut out = io::stdout().lock();
+    for runtime in installed_runtimes() {
+        let name = format!("{} {}", runtime.package, runtime.version);
+        match runtime.verify() {
+            Ok(()) => writeln!(out, "{}: every file is as it was when it was fetched", shown_text(&name))?,
+            Err(error) => {
+                code = ExitCode::FAILURE;
+                say_error(&name, &error);
+                say(format_args!("  run `nodupe runtimes fetch {}`", shown_text(&runtime.package)));
+            }
+        }
+    }
+    Ok(code)
 }
 
 #[derive(Serialize)]

@@ -111,6 +111,46 @@ fn a_model_of_ones_own_is_added_checked_and_found_out_when_it_changes() {
 }
 
 #[test]
+fn a_model_that_the_catalogue_has_in_another_state_is_outdated() {
+    let cache = tempfile::tempdir().unwrap();
+    let state = |threshold: &str| {
+        // The manifest of the catalogue, as it is printed, with the digests that it states.
+        let known = json(&nodupe(cache.path(), &["models", "info", "--json", "sscd-distilled"]));
+        let mut manifest = known["models"][0]["manifest"].clone();
+        manifest["matching"]["default_threshold"] = threshold.parse::<f64>().unwrap().into();
+        let folder = cache.path().join("nodupe/models/sscd-distilled");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("model.toml"), toml::to_string(&manifest).unwrap()).unwrap();
+        let listed = json(&nodupe(cache.path(), &["models", "list", "--json"]));
+        listed["models"][0]["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state("0.46"), "installed");
+    assert_eq!(state("0.48"), "outdated");
+    let text = stdout(&nodupe(cache.path(), &["models", "info", "sscd-distilled"]));
+    assert!(text.contains("outdated: nodupe models fetch sscd-distilled renews it"), "{text}");
+}
+
+#[test]
+fn a_runtime_that_changed_is_found_out() {
+    let cache = tempfile::tempdir().unwrap();
+    let folder = cache.path().join("nodupe/runtimes/onnxruntime-1.0.0");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("libonnxruntime.so"), "as it was").unwrap();
+    let digest = nodupe::models::Digest::blake3(b"as it was");
+    let receipt = format!(
+        "package = \"onnxruntime\"\nversion = \"1.0.0\"\nlibrary = \"libonnxruntime.so\"\n[files]\n\"libonnxruntime.so\" = \"{digest}\"\n"
+    );
+    fs::write(folder.join("runtime.toml"), receipt).unwrap();
+    let verified = nodupe(cache.path(), &["runtimes", "verify"]);
+    assert!(verified.status.success() && stdout(&verified).contains("onnxruntime 1.0.0"), "{}", stderr(&verified));
+    fs::write(folder.join("libonnxruntime.so"), "damaged").unwrap();
+    let verified = nodupe(cache.path(), &["runtimes", "verify"]);
+    assert_eq!(verified.status.code(), Some(1));
+    let said = stderr(&verified);
+    assert!(said.contains("digest") && said.contains("nodupe runtimes fetch onnxruntime"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_no_network_is_a_typed_error_of_every_backend() {
     let cache = tempfile::tempdir().unwrap();
     let model = own_model(cache.path());

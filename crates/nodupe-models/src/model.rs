@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::catalogue::entry;
 use crate::digest::Digest;
 use crate::error::ModelError;
 use crate::manifest::{Artifact, Format, Manifest};
@@ -42,12 +43,15 @@ impl Model {
         &self.manifest
     }
 
-    /// Where the file of a format is.
+    /// Where the file of a format is; it is there, and not looked into.
     ///
     /// # Errors
-    /// [`ModelError::NoArtifact`] where the model has none.
+    /// [`ModelError::NoArtifact`] where the model has none, [`ModelError::Io`] and [`ModelError::TooLarge`] where it cannot
+    /// be read.
     pub fn path(&self, format: Format) -> Result<PathBuf, ModelError> {
-        Ok(self.folder.join(&self.wanted(format)?.file))
+        let path = self.folder.join(&self.wanted(format)?.file);
+        open(&path, Self::MAX_BYTES)?;
+        Ok(path)
     }
 
     /// The bytes of the file of a format, compared with their digest: what is given to a runtime is what was checked,
@@ -79,6 +83,22 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// Whether the catalogue says something else of this model than its manifest here does, such as another threshold:
+    /// fetching it again brings that. A model that the catalogue does not have is never outdated.
+    pub fn is_outdated(&self) -> bool {
+        entry(&self.manifest.id).is_some_and(|entry| !self.is(entry))
+    }
+
+    /// Whether its manifest is this one. Digests that this one leaves open were stated when the model was installed.
+    pub(crate) fn is(&self, manifest: &Manifest) -> bool {
+        let mut expected = manifest.clone();
+        for artifact in &mut expected.artifacts {
+            let here = self.manifest.artifacts.iter().find(|here| here.file == artifact.file);
+            artifact.digest = artifact.digest.or(here.and_then(|here| here.digest));
+        }
+        self.manifest == expected
     }
 
     fn wanted(&self, format: Format) -> Result<&Artifact, ModelError> {

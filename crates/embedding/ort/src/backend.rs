@@ -8,7 +8,7 @@ use nodupe_core::{
     BackendInfo, BoxError, EmbedError, EmbeddedBatch, EmbeddingBackend, EmbeddingSpace, ImageBatch, InputSpec,
     Matching, Options, Reason, Unavailable, package,
 };
-use nodupe_models::{Format, Model, ModelError, ModelLibrary, outcomes};
+use nodupe_models::{Format, Model, ModelLibrary, outcomes};
 use ort::ep::ExecutionProviderDispatch;
 
 use crate::log;
@@ -130,11 +130,8 @@ impl fmt::Debug for Onnx {
 /// With [`Reason::ModelMissing`] and [`Reason::ModelUnusable`].
 pub fn model(options: &Options) -> Result<Model, Unavailable> {
     let model = ModelLibrary::from_env().find(options.model())?;
-    let path = model.path(Format::Onnx)?;
-    if path.is_file() {
-        return Ok(model);
-    }
-    Err(ModelError::unusable(&model.manifest().id, format!("{} is not there", path.display())).into())
+    model.path(Format::Onnx)?;
+    Ok(model)
 }
 
 pub(crate) fn space(options: &Options) -> Result<EmbeddingSpace, Unavailable> {

@@ -115,12 +115,12 @@ impl Pool {
         };
         pool.try_out(&mut first, &manifest.input_spec())?;
         let threads = plan.threads.get() * pool.sessions;
-        let load = |threads| Graph::load(runtime, manifest, model, &Setup { threads, ..setup.clone() });
+        let load = |threads, spins| Graph::load(runtime, manifest, model, &Setup { threads, spins, ..setup.clone() });
         let (made, wide) = thread::scope(|scope| {
-            let more = || load(plan.threads.get());
+            let more = || load(plan.threads.get(), false);
             let made: Vec<_> =
                 (1..pool.sessions).filter_map(|_| thread::Builder::new().spawn_scoped(scope, more).ok()).collect();
-            let wide = (pool.sessions > 1).then(|| load(threads));
+            let wide = (pool.sessions > 1).then(|| load(threads, true));
             (made.into_iter().filter_map(|thread| thread.join().ok()).collect::<Vec<_>>(), wide)
         });
         pool.wide = wide.transpose()?.map(Mutex::new);

@@ -100,7 +100,7 @@ impl Search {
             return self.load().map(drop);
         }
         match self.candidates()?.0.first() {
-            Some(path) if is_file_path(path) => Ok(()),
+            Some(candidate) if is_file_path(&candidate.path) => Ok(()),
             _ => self.load().map(drop),
         }
     }
@@ -119,13 +119,14 @@ impl Search {
             return Ok(runtime.clone());
         }
         let (candidates, mut first_failure) = self.candidates()?;
-        for path in candidates {
-            match self.check_fetched(&path).and_then(|()| load(&path)) {
+        for candidate in candidates {
+            let path = &candidate.path;
+            match self.check_fetched(&candidate).and_then(|()| load(path)) {
                 Ok(runtime) => return Ok(loaded.insert(runtime).clone()),
                 Err(why) => {
                     tracing::debug!(path = %path.display(), %why, "no ONNX Runtime here");
                     // That the system knows no such name is what everybody has; a file that is there and cannot be loaded is not.
-                    if self.named.is_some() || is_file_path(&path) || why.reason != Reason::LibraryNotFound {
+                    if self.named.is_some() || is_file_path(path) || why.reason != Reason::LibraryNotFound {
                         first_failure.get_or_insert(why);
                     }
                 }
@@ -134,13 +135,14 @@ impl Search {
         Err(first_failure.unwrap_or_else(|| self.none()))
     }
 
-    /// The paths and names to try, in this order, and what is wrong with the first one that is not among them.
-    fn candidates(&self) -> Result<(Vec<PathBuf>, Option<Unavailable>), Unavailable> {
+    /// What to try, in this order, and what is wrong with the first one that is not among them.
+    fn candidates(&self) -> Result<(Vec<Candidate>, Option<Unavailable>), Unavailable> {
+        let installed = nodupe_models::installed_runtimes();
         if let Some((path, by)) = &self.named {
             let found = if is_file_path(path) {
                 let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                 if !absolute.is_file() {
-                    let state = if absolute.exists() { "no file" } else { "not there" };
+                    let state = if absolute.exists() { "no regular file" } else { "not there" };
                     let detail = format!("{}, which {by} names, is {state}", path.display());
                     let help = format!("correct {by}, or leave it out and {}", self.help());
                     return Err(Unavailable::new(Reason::LibraryNotFound, detail).with_help(help));
@@ -150,29 +152,30 @@ impl Search {
             } else {
                 path.clone()
             };
-            return Ok((vec![found], None));
+            let fetched = installed.into_iter().find(|runtime| runtime.library == found);
+            return Ok((vec![Candidate { path: found, fetched }], None));
         }
-        let installed = nodupe_models::installed_runtimes();
         let of = |package: &'static str| installed.iter().filter(move |runtime| runtime.package == package);
-        let fetched = self.packages.iter().copied().flat_map(of).map(|runtime| runtime.library.clone());
-        let (mut paths, mut lacking) = (Vec::new(), None);
-        for path in fetched {
-            match self.check_companion(&path) {
-                Ok(()) => paths.push(path),
+        let (mut candidates, mut lacking) = (Vec::new(), None);
+        for runtime in self.packages.iter().copied().flat_map(of) {
+            match self.check_companion(&runtime.library) {
+                Ok(()) => {
+                    candidates.push(Candidate { path: runtime.library.clone(), fetched: Some(runtime.clone()) });
+                }
                 Err(why) => drop(lacking.get_or_insert(why)),
             }
         }
-        paths.extend(SYSTEM_NAMES.iter().map(PathBuf::from));
-        Ok((paths, lacking))
+        let system = |name: &&str| Candidate { path: PathBuf::from(name), fetched: None };
+        candidates.extend(SYSTEM_NAMES.iter().map(system));
+        Ok((candidates, lacking))
     }
 
     /// The loader of the system trusts a file, and a damaged one ends the process: what was fetched is compared with the
     /// digests that were taken then.
-    fn check_fetched(&self, library: &Path) -> Result<(), Unavailable> {
-        let fetched = nodupe_models::installed_runtimes().into_iter().find(|runtime| runtime.library == library);
-        let verified = fetched.map_or(Ok(()), |runtime| runtime.verify());
+    fn check_fetched(&self, candidate: &Candidate) -> Result<(), Unavailable> {
+        let verified = candidate.fetched.as_ref().map_or(Ok(()), nodupe_models::Runtime::verify);
         verified.map_err(|source| {
-            let detail = format!("{} is not as it was when it was fetched", library.display());
+            let detail = format!("{} is not as it was when it was fetched", candidate.path.display());
             Unavailable::new(Reason::LibraryNotFound, detail).with_help(self.help()).with_source(source)
         })
     }
@@ -211,6 +214,13 @@ impl Search {
             _ => "run `nodupe runtimes fetch`".to_owned(),
         }
     }
+}
+
+/// A library to try: a path, or a name that the system looks for.
+struct Candidate {
+    path: PathBuf,
+    /// What the cache says of it, where it was fetched.
+    fetched: Option<nodupe_models::Runtime>,
 }
 
 /// Whether this means a file, rather than a name that the system looks for.

@@ -14,6 +14,8 @@ use crate::runtime::{Runtime, quietly};
 pub(crate) struct Setup {
     /// Threads that share the work of an operator, the calling one among them.
     pub(crate) threads: usize,
+    /// Whether its threads, while it runs, spin where they wait for each other.
+    pub(crate) spins: bool,
     /// Where it runs; `None`: on the processor.
     pub(crate) provider: Option<ExecutionProviderDispatch>,
     /// Sizes of named axes that are otherwise free.
@@ -131,8 +133,11 @@ fn builder(runtime: &Runtime, setup: &Setup) -> ort::Result<SessionBuilder> {
     // The third level lays tensors out as the vector units want them; it is also the runtime's own choice.
     builder = builder.with_optimization_level(GraphOptimizationLevel::All)?;
     builder = builder.with_intra_threads(setup.threads)?;
-    // A thread that spins while it waits takes a core from the decoders.
-    builder = builder.with_intra_op_spinning(false)?;
+    // A thread that spins between two runs takes a core from the decoders.
+    builder = builder.with_intra_op_spinning(setup.spins)?;
+    if setup.spins {
+        builder = builder.with_config_entry("session.force_spinning_stop", "1")?;
+    }
     for (name, size) in &setup.axes {
         builder = builder.with_dimension_override(name, i64::try_from(*size).unwrap_or(i64::MAX))?;
     }

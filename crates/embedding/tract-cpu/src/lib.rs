@@ -23,11 +23,8 @@ nodupe_core::submit!(REGISTRATION);
 /// The model that the options name, where it has a file that this backend reads.
 fn model(options: &Options) -> Result<Model, ModelError> {
     let model = ModelLibrary::from_env().find(options.model())?;
-    let path = model.path(Format::Onnx)?;
-    match path.metadata() {
-        Ok(_) => Ok(model),
-        Err(source) => Err(ModelError::Io { path, source }),
-    }
+    model.path(Format::Onnx)?;
+    Ok(model)
 }
 
 fn space(options: &Options) -> Result<EmbeddingSpace, Unavailable> {

