@@ -113,19 +113,18 @@ fn a_model_of_ones_own_is_added_checked_and_found_out_when_it_changes() {
 #[test]
 fn a_model_that_the_catalogue_has_in_another_state_is_outdated() {
     let cache = tempfile::tempdir().unwrap();
-    let state = |threshold: &str| {
-        // The manifest of the catalogue, as it is printed, with the digests that it states.
-        let known = json(&nodupe(cache.path(), &["models", "info", "--json", "sscd-distilled"]));
-        let mut manifest = known["models"][0]["manifest"].clone();
-        manifest["matching"]["default_threshold"] = threshold.parse::<f64>().unwrap().into();
-        let folder = cache.path().join("nodupe/models/sscd-distilled");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("model.toml"), toml::to_string(&manifest).unwrap()).unwrap();
+    let folder = cache.path().join("nodupe/models/sscd-distilled");
+    fs::create_dir_all(&folder).unwrap();
+    let known = nodupe::models::entry("sscd-distilled").unwrap().to_toml().unwrap();
+    let state = |manifest: &str| {
+        fs::write(folder.join("model.toml"), manifest).unwrap();
         let listed = json(&nodupe(cache.path(), &["models", "list", "--json"]));
         listed["models"][0]["state"].as_str().unwrap().to_owned()
     };
-    assert_eq!(state("0.46"), "installed");
-    assert_eq!(state("0.48"), "outdated");
+    assert_eq!(state(&known), "installed");
+    let older = known.replace("threshold = 0.46", "threshold = 0.48");
+    assert_ne!(older, known);
+    assert_eq!(state(&older), "outdated");
     let text = stdout(&nodupe(cache.path(), &["models", "info", "sscd-distilled"]));
     assert!(text.contains("outdated: nodupe models fetch sscd-distilled renews it"), "{text}");
 }
