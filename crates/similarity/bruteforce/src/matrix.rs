@@ -9,12 +9,9 @@ use std::ops::Range;
 
 use nodupe_core::{dot, squared_euclidean};
 
-use crate::product::inner_products;
 use crate::sweep::{Rows, Sink};
+use crate::tile::Panels;
 use crate::top_k::Hit;
-
-/// Inner products that are looked at together.
-const LANES: usize = 16;
 
 /// How far apart two rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +38,11 @@ pub(crate) struct Matrix {
 #[derive(Debug)]
 pub(crate) struct Queries<'a> {
     data: &'a [f32],
+    panels: Panels,
     norms: Cow<'a, [f64]>,
 }
 
-/// The inner products of a block.
+/// The [bar](Matrix::bar) of each query.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch(Vec<f32>);
 
@@ -144,18 +142,13 @@ fn tame(norm: f64) -> bool {
     (SMALLEST..=SMALLEST.recip()).contains(&norm)
 }
 
-/// Not the same as `value >= bar`: NaN passes.
-#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN passes")]
-fn passes(value: f32, bar: f32) -> bool {
-    !(value < bar)
-}
-
 impl Rows for Matrix {
     type Element = f32;
     type Queries<'a> = Queries<'a>;
     type Scratch = Scratch;
 
-    const BLOCK: usize = 256;
+    // Many rows for each packing of queries, whose panels fit into the second cache with a few hundred components.
+    const BLOCK: usize = 384;
 
     fn len(&self) -> usize {
         self.norms.len()
@@ -166,34 +159,26 @@ impl Rows for Matrix {
     }
 
     fn queries<'a>(&'a self, rows: &'a [f32]) -> Queries<'a> {
-        Queries { data: rows, norms: rows.chunks_exact(self.dim).map(|row| dot(row, row)).collect() }
+        let norms = rows.chunks_exact(self.dim).map(|row| dot(row, row)).collect();
+        Queries { data: rows, panels: Panels::new(rows, self.dim), norms }
     }
 
     fn stored(&self, slots: Range<usize>) -> Queries<'_> {
         let data = &self.data[slots.start * self.dim..slots.end * self.dim];
-        Queries { data, norms: Cow::Borrowed(&self.norms[slots]) }
+        Queries { data, panels: Panels::new(data, self.dim), norms: Cow::Borrowed(&self.norms[slots]) }
     }
 
     fn compare(&self, queries: &Queries<'_>, slots: Range<usize>, sink: &mut impl Sink, scratch: &mut Scratch) {
-        inner_products(queries.data, self.stored(slots.clone()).data, self.dim, &mut scratch.0);
-        for (q, (query, &norm)) in queries.data.chunks_exact(self.dim).zip(queries.norms.iter()).enumerate() {
-            let products = scratch.0[q * slots.len()..].chunks(LANES);
-            let shifts = self.shifts[slots.clone()].chunks(LANES);
-            let mut bar = self.bar(norm, sink.reach(q));
-            for (start, (products, shifts)) in slots.clone().step_by(LANES).zip(products.zip(shifts)) {
-                let values = || products.iter().zip(shifts).map(|(product, shift)| product - shift);
-                // Without a branch a row: few blocks have any candidate.
-                if !values().fold(false, |any, value| any | passes(value, bar)) {
-                    continue;
-                }
-                for (slot, value) in (start..).zip(values()) {
-                    if passes(value, bar) {
-                        self.offer(q, query, slot, sink);
-                        bar = self.bar(norm, sink.reach(q));
-                    }
-                }
-            }
-        }
+        let bars = &mut scratch.0;
+        bars.clear();
+        bars.extend(queries.norms.iter().enumerate().map(|(q, &norm)| self.bar(norm, sink.reach(q))));
+        bars.resize(queries.panels.padded(), f32::INFINITY);
+        let rows = &self.data[slots.start * self.dim..slots.end * self.dim];
+        queries.panels.candidates(rows, &self.shifts[slots.clone()], bars, |q, r, bars| {
+            let query = &queries.data[q * self.dim..(q + 1) * self.dim];
+            self.offer(q, query, slots.start + r, sink);
+            bars[q] = self.bar(queries.norms[q], sink.reach(q));
+        });
     }
 }
 

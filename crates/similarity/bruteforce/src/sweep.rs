@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -19,7 +20,7 @@ pub(crate) trait Rows: Sync {
     /// What a query is a slice of, as callers have it.
     type Element: Sync;
     /// Queries as the comparison wants them.
-    type Queries<'a>: Sync
+    type Queries<'a>: Send + Sync
     where
         Self: 'a;
     /// Memory that one comparison leaves to the next.
@@ -40,8 +41,8 @@ pub(crate) trait Rows: Sync {
     /// Rows of this store as queries.
     fn stored(&self, slots: Range<usize>) -> Self::Queries<'_>;
 
-    /// Offers to `sink` every row of `slots` that it wants, within its reach, with the exact distance; query by query,
-    /// in the order of slots. `slots` starts at a multiple of [`BLOCK`](Self::BLOCK).
+    /// Offers to `sink` every row of `slots` that it wants, within its reach, with the exact distance, in an order that the
+    /// queries and the rows decide. `slots` starts at a multiple of [`BLOCK`](Self::BLOCK).
     fn compare(
         &self,
         queries: &Self::Queries<'_>,
@@ -115,18 +116,21 @@ pub(crate) fn pairs<R: Rows>(
     each: &mut dyn FnMut(u32, Hit) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let threads = pool.map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads);
-    let mut blocks = blocks_of::<R>(0..rows.len())
-        .flat_map(|left| blocks_of::<R>(left.start..rows.len()).map(move |right| (left.clone(), right)));
+    let mut blocks = blocks_of::<R>(0..rows.len()).flat_map(|left| {
+        let (first, queries) = (left.start as u32, Arc::new(rows.stored(left.clone())));
+        blocks_of::<R>(left.start..rows.len()).map(move |right| (first, Arc::clone(&queries), right))
+    });
     loop {
         let window: Vec<_> = blocks.by_ref().take(BLOCKS_PER_THREAD * threads).collect();
         if window.is_empty() {
             return ControlFlow::Continue(());
         }
         let compare = || -> Vec<Vec<(u32, Hit)>> {
-            let compared = window.into_par_iter().map_init(R::Scratch::default, |scratch, (left, right)| {
-                let first = left.start as u32;
+            let compared = window.par_iter().map_init(R::Scratch::default, |scratch, (first, left, right)| {
+                let first = *first;
                 let mut found = Pairs { first, max_distance, live, found: Vec::new() };
-                rows.compare(&rows.stored(left), right, &mut found, scratch);
+                rows.compare(left, right.clone(), &mut found, scratch);
+                found.found.sort_unstable_by_key(|(left, right)| (*left, right.slot));
                 found.found
             });
             compared.collect()
