@@ -13,8 +13,9 @@ use crate::progress::{Progress, Stage};
 /// The most neighbours that are asked for a query, so that a thousand pictures of nothing do not become a million pairs.
 /// Average and complete link score what it cuts off when they compare clusters.
 pub(crate) const LIMIT: usize = 512;
-/// Queries in one call.
-const BATCH: usize = 1024;
+/// Bytes of the queries in one call: a thousand rows of 512 floats, or 65,536 of 256 bits, which an index may search faster
+/// the more there are. Between calls it is asked whether to stop.
+const BATCH: usize = 2 << 20;
 
 /// The near pairs of a collection.
 #[derive(Debug, Default)]
@@ -52,11 +53,12 @@ pub(crate) fn find(
     let image_of = |id: &ItemId| id.as_str().split('.').next()?.parse().ok();
     let mut candidates = HashSet::new();
     let mut truncated = 0;
+    let batch = (BATCH / rows.space().row_bytes()).max(1);
     progress.begin(Stage::Search, Some(rows.len() * collection.views().len()));
     for view in 0..collection.views().len() {
         let queries = collection.rows(view);
         let asking = collection.images_of_rows(view);
-        for (asking, start) in asking.chunks(BATCH).zip((0..).step_by(BATCH)) {
+        for (asking, start) in asking.chunks(batch).zip((0..).step_by(batch)) {
             let Some(batch) = queries.slice(start..start + asking.len()).filter(|_| flow().is_continue()) else {
                 break;
             };

@@ -15,7 +15,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::bits::Bits;
 use crate::file;
 use crate::matrix::{Matrix, Metric};
-use crate::sweep;
+use crate::multi_index;
+use crate::sweep::{self, Rows as _};
 use crate::top_k::Hit;
 
 pub(crate) const NAME: &str = "bruteforce";
@@ -85,7 +86,8 @@ impl BruteForce {
                 sweep::nearest(rows, data, limit, max_distance, &live, &order)
             }
             (Rows::Bits(rows), CoreRows::Bits { data, .. }) => {
-                sweep::nearest(rows, data, limit, max_distance, &live, &order)
+                multi_index::nearest(rows, &rows.queries(data), limit, max_distance, &live, &order)
+                    .unwrap_or_else(|| sweep::nearest(rows, data, limit, max_distance, &live, &order))
             }
             // An equal space has an equal element type.
             _ => Vec::new(),
@@ -234,7 +236,12 @@ impl SimilarityBackend for BruteForce {
         // That `each` broke is all there is to say.
         let _ = match &self.rows {
             Rows::F32(rows) => sweep::pairs(rows, max_distance, &live, self.pool.as_ref(), &mut pair),
-            Rows::Bits(rows) => sweep::pairs(rows, max_distance, &live, self.pool.as_ref(), &mut pair),
+            Rows::Bits(rows) => {
+                let pool = self.pool.as_ref();
+                // The cast rounds down and keeps infinity at the top.
+                multi_index::pairs(rows, max_distance as u64, &live, pool, &mut pair)
+                    .unwrap_or_else(|| sweep::pairs(rows, max_distance, &live, pool, &mut pair))
+            }
         };
         Ok(())
     }

@@ -61,6 +61,29 @@ impl Bits {
         *self = rest;
     }
 
+    /// Bits of a row, those that fill up its last byte included.
+    pub(crate) fn bits(&self) -> usize {
+        self.bytes * 8
+    }
+
+    /// Words of a row.
+    pub(crate) fn words(&self) -> usize {
+        self.words
+    }
+
+    /// Replaces what is in `out` by the words of the row in a slot.
+    pub(crate) fn copy_row(&self, slot: usize, out: &mut Vec<u64>) {
+        out.clear();
+        out.extend(self.row(slot));
+    }
+
+    /// Writes the words of the row in a slot over those of `out`.
+    pub(crate) fn write_row(&self, slot: usize, out: &mut [u64]) {
+        for (place, word) in out.iter_mut().zip(self.row(slot)) {
+            *place = word;
+        }
+    }
+
     /// Where in the groups the first word of a row is; the others follow at every [`LANES`].
     fn first_word(&self, slot: usize) -> usize {
         slot / LANES * LANES * self.words + slot % LANES

@@ -5,6 +5,7 @@ mod backend;
 mod bits;
 mod file;
 mod matrix;
+mod multi_index;
 #[cfg(test)]
 mod naive;
 mod popcount;

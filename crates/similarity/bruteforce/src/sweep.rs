@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::top_k::{Hit, TopK};
 
 /// Blocks of work for each thread, so that one that is held up does not hold up all.
-const BLOCKS_PER_THREAD: usize = 4;
+pub(crate) const BLOCKS_PER_THREAD: usize = 4;
 
 /// Rows that can be compared with queries a block at a time.
 pub(crate) trait Rows: Sync {
