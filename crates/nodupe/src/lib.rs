@@ -10,6 +10,8 @@ use nodupe_bruteforce as _;
 use nodupe_candle as _;
 #[cfg(feature = "histogram")]
 use nodupe_histogram as _;
+#[cfg(feature = "hnsw")]
+use nodupe_hnsw as _;
 #[cfg(feature = "ort")]
 use nodupe_ort as _;
 #[cfg(feature = "cuda")]

@@ -20,8 +20,11 @@ use crate::sweep::{self, Rows as _};
 use crate::top_k::Hit;
 
 pub(crate) const NAME: &str = "bruteforce";
-/// Up to here exact search is as fast as any, and finds everything.
-const SMALL: usize = 5_000;
+/// Up to so many components in all, exact search of all vectors around each other takes no longer than linking them into a
+/// graph would (50,000 vectors of 512), and finds everything.
+const SMALL: usize = 25_600_000;
+/// The same for rows of bits, of which few are looked at: see [`multi_index`].
+const SMALL_BITS: usize = 4_000_000;
 /// Empty slots are dropped when there are more of them than vectors, and at least so many.
 const MIN_EMPTY: usize = 1_024;
 
@@ -284,7 +287,11 @@ pub(crate) fn supports(space: &EmbeddingSpace) -> bool {
     )
 }
 
-/// Before any other for a few thousand vectors; after all that take more work to set up for more.
+/// Before any other where it is fast enough; after all that take more work to set up for more.
 pub(crate) fn rank(spec: &IndexSpec<'_>, priority: i32) -> i32 {
-    if spec.expected_len.is_some_and(|len| len <= SMALL) { priority + 100 } else { priority }
+    let is_small = |len: usize| match spec.space.element_type() {
+        ElementType::Bit => len <= SMALL_BITS,
+        _ => len.saturating_mul(spec.space.dim()) <= SMALL,
+    };
+    if spec.dir.is_none() && spec.expected_len.is_some_and(is_small) { priority + 100 } else { priority }
 }
