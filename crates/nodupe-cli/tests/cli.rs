@@ -313,8 +313,8 @@ fn backends_lists_what_is_linked() {
     let names: Vec<&str> =
         found["backends"].as_array().unwrap().iter().map(|backend| backend["name"].as_str().unwrap()).collect();
     // Neural ones come before, as the features of the command say.
-    let last = names.len() - 3;
-    assert_eq!(names[last..], ["perceptual", "histogram", "bruteforce"]);
+    let last = names.len() - 4;
+    assert_eq!(names[last..], ["perceptual", "histogram", "hnsw", "bruteforce"]);
     assert!(found["backends"].as_array().unwrap()[last..].iter().all(|backend| backend["available"] == true));
     assert_eq!(found["backends"][last]["package"]["name"], "nodupe-perceptual");
     assert!(found["backends"][last]["package"]["version"].is_string());
