@@ -16,7 +16,8 @@ use crate::bits::Bits;
 use crate::file;
 use crate::matrix::{Matrix, Metric};
 use crate::multi_index;
-use crate::sweep::{self, Rows as _};
+use crate::pool;
+use crate::sweep;
 use crate::top_k::Hit;
 
 pub(crate) const NAME: &str = "bruteforce";
@@ -84,12 +85,12 @@ impl BruteForce {
     fn nearest(&self, queries: EmbeddingsRef<'_>, limit: usize, max_distance: f32) -> Vec<Vec<Hit>> {
         let live = |slot: u32| self.slots.id(slot).is_some();
         let order = |a: u32, b: u32| -> Ordering { self.slots.id(a).cmp(&self.slots.id(b)) };
-        self.on_pool(|| match (&self.rows, queries.rows()) {
+        pool::on(self.pool.as_ref(), || match (&self.rows, queries.rows()) {
             (Rows::F32(rows), CoreRows::F32 { data, .. }) => {
                 sweep::nearest(rows, data, limit, max_distance, &live, &order)
             }
             (Rows::Bits(rows), CoreRows::Bits { data, .. }) => {
-                multi_index::nearest(rows, &rows.queries(data), limit, max_distance, &live, &order)
+                multi_index::nearest(rows, data, limit, max_distance, &live, &order)
                     .unwrap_or_else(|| sweep::nearest(rows, data, limit, max_distance, &live, &order))
             }
             // An equal space has an equal element type.
@@ -99,13 +100,6 @@ impl BruteForce {
 
     fn neighbors(&self, hits: &[Hit]) -> impl Iterator<Item = Neighbor> {
         hits.iter().filter_map(|hit| Some(Neighbor { id: self.slots.id(hit.slot)?.clone(), distance: hit.distance }))
-    }
-
-    fn on_pool<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            None => work(),
-        }
     }
 
     fn compact(&mut self) {

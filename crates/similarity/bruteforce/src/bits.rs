@@ -71,12 +71,6 @@ impl Bits {
         self.words
     }
 
-    /// Replaces what is in `out` by the words of the row in a slot.
-    pub(crate) fn copy_row(&self, slot: usize, out: &mut Vec<u64>) {
-        out.clear();
-        out.extend(self.row(slot));
-    }
-
     /// Writes the words of the row in a slot over those of `out`.
     pub(crate) fn write_row(&self, slot: usize, out: &mut [u64]) {
         for (place, word) in out.iter_mut().zip(self.row(slot)) {

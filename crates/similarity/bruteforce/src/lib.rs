@@ -8,6 +8,7 @@ mod matrix;
 mod multi_index;
 #[cfg(test)]
 mod naive;
+mod pool;
 mod popcount;
 mod sweep;
 mod tile;

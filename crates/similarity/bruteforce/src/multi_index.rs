@@ -14,6 +14,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::bits::Bits;
+use crate::pool;
 use crate::popcount::{self, LANES, Near};
 use crate::sweep::{BLOCKS_PER_THREAD, Rows as _};
 use crate::top_k::{Hit, TopK};
@@ -88,9 +89,9 @@ struct Buckets {
 impl Buckets {
     fn count(chunk: Chunk, bits: &Bits) -> Self {
         let mut starts = vec![0_u32; (1 << chunk.width) + 1];
-        let mut row = Vec::new();
+        let mut row = vec![0; bits.words()];
         for slot in 0..bits.len() {
-            bits.copy_row(slot, &mut row);
+            bits.write_row(slot, &mut row);
             starts[chunk.key(&row) + 1] += 1;
         }
         let squares: f64 = starts.iter().map(|&count| f64::from(count) * f64::from(count)).sum();
@@ -106,9 +107,9 @@ impl Buckets {
     fn slots(&self, bits: &Bits) -> Vec<u32> {
         let mut next = self.starts.clone();
         let mut slots = vec![0; bits.len()];
-        let mut row = Vec::new();
+        let mut row = vec![0; bits.words()];
         for slot in 0..bits.len() {
-            bits.copy_row(slot, &mut row);
+            bits.write_row(slot, &mut row);
             let place = &mut next[self.chunk.key(&row)];
             slots[*place as usize] = slot as u32;
             *place += 1;
@@ -157,20 +158,21 @@ fn plan(bits: &Bits, radius: u64, queries: usize) -> Option<(Vec<Buckets>, Vec<u
     (sort + queries as f64 * cost < queries as f64 * rows).then_some((buckets, levels))
 }
 
-/// For each query, of [`Bits::words`] words, its `limit` nearest rows within `max_distance`, as
+/// For each query its `limit` nearest rows within `max_distance`, as
 /// [`sweep::nearest`](crate::sweep::nearest) gives them; `None` where that costs less.
 pub(crate) fn nearest(
     bits: &Bits,
-    queries: &[u64],
+    queries: &[u8],
     limit: usize,
     max_distance: f32,
     live: &(impl Fn(u32) -> bool + Sync),
     order: &(impl Fn(u32, u32) -> Ordering + Sync),
 ) -> Option<Vec<Vec<Hit>>> {
-    let count = queries.len() / bits.words();
+    let count = queries.len() / bits.width();
     // The cast rounds down and keeps infinity at the top.
     let radius = max_distance as u64;
     let (buckets, levels) = plan(bits, radius, count)?;
+    let queries = bits.queries(queries);
     let query = |q: usize| &queries[q * bits.words()..(q + 1) * bits.words()];
     let fresh = || TopK::new(limit, max_distance, order);
     let mut lists: Vec<Option<TopK<'_, _>>> = (0..count).map(|_| None).collect();
@@ -219,28 +221,20 @@ pub(crate) fn pairs(
     pool: Option<&ThreadPool>,
     each: &mut dyn FnMut(u32, Hit) -> ControlFlow<()>,
 ) -> Option<ControlFlow<()>> {
-    let on_pool = |work: &mut (dyn FnMut() + Send)| match pool {
-        Some(pool) => pool.install(work),
-        None => work(),
-    };
-    let mut planned = None;
     // Each pair is met from one side alone.
-    on_pool(&mut || planned = plan(bits, radius, bits.len() / 2));
-    let (buckets, levels) = planned?;
+    let (buckets, levels) = pool::on(pool, || plan(bits, radius, bits.len() / 2))?;
     for c in (0..buckets.len()).filter(|&c| levels[c] > 0) {
-        let join = Join::new(bits, &buckets, &levels, c, radius);
-        let keys = 1 << buckets[c].chunk.width;
-        let mut pieces = (0..keys).step_by(usize::div_ceil(keys, PIECES)).peekable();
-        while pieces.peek().is_some() {
-            let threads = pool.map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads);
-            let window: Vec<usize> = pieces.by_ref().take(BLOCKS_PER_THREAD * threads).collect();
-            let mut found: Vec<Vec<(u32, Hit)>> = Vec::new();
-            on_pool(&mut || {
-                let piece = |start: usize| start..keys.min(start + usize::div_ceil(keys, PIECES));
-                let joined = window
-                    .par_iter()
-                    .map_init(Scratch::default, |scratch, &start| join.within(piece(start), live, scratch));
-                found = joined.collect();
+        let join = pool::on(pool, || Join::new(bits, &buckets, &levels, c, radius));
+        let keys: usize = 1 << buckets[c].chunk.width;
+        let piece = keys.div_ceil(PIECES);
+        let mut starts = (0..keys).step_by(piece).peekable();
+        while starts.peek().is_some() {
+            let window: Vec<usize> = starts.by_ref().take(BLOCKS_PER_THREAD * pool::threads(pool)).collect();
+            let found = pool::on(pool, || -> Vec<Vec<(u32, Hit)>> {
+                let joined = window.par_iter().map_init(Scratch::default, |scratch, &start| {
+                    join.within(start..keys.min(start + piece), live, scratch)
+                });
+                joined.collect()
             });
             if found.into_iter().flatten().try_for_each(|(left, right)| each(left, right)).is_break() {
                 return Some(ControlFlow::Break(()));
@@ -379,10 +373,11 @@ mod tests {
     }
 
     fn distance(bits: &Bits, a: usize, b: usize) -> u64 {
-        let mut row = Vec::new();
-        let mut other = Vec::new();
-        bits.copy_row(a, &mut row);
-        bits.copy_row(b, &mut other);
+        let [row, other] = [a, b].map(|slot| {
+            let mut row = vec![0; bits.words()];
+            bits.write_row(slot, &mut row);
+            row
+        });
         row.iter().zip(&other).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
     }
 
@@ -432,8 +427,7 @@ mod tests {
             let order = |a: u32, b: u32| b.cmp(&a);
             let queries = &data[..data.len() / 3];
             let all = crate::sweep::nearest(&bits, queries, 5, radius as f32, &live, &order);
-            let words = crate::sweep::Rows::queries(&bits, queries);
-            match nearest(&bits, &words, 5, radius as f32, &live, &order) {
+            match nearest(&bits, queries, 5, radius as f32, &live, &order) {
                 Some(found) => prop_assert_eq!(found, all),
                 None => prop_assert!(bytes < 32 || radius > 9, "it should have been worth it"),
             }
