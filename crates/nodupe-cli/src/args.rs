@@ -126,6 +126,10 @@ pub(crate) struct ScanArgs {
     /// From which similarity on two images are near duplicates: over 0, up to 1 [default: the backend's own].
     #[arg(long, value_name = "SIMILARITY", value_parser = similarity)]
     pub(crate) threshold: Option<f32>,
+    /// The part of the near pairs that an approximate search has to find, 0 to 1, as measured on a sample; where it finds less,
+    /// everything is searched exactly [default: 0.95].
+    #[arg(long, value_name = "RECALL", value_parser = recall)]
+    pub(crate) min_recall: Option<f64>,
     /// Look at every image as it is and not under the eight rotations and flips.
     #[arg(long, conflicts_with = "views")]
     pub(crate) no_views: bool,
@@ -292,6 +296,11 @@ fn similarity(text: &str) -> Result<f32, String> {
     number.ok_or_else(|| "a similarity is a number over 0 and up to 1".to_owned())
 }
 
+fn recall(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "a recall is a number from 0 to 1".to_owned())
+}
+
 /// The names of the linkages, so that help and errors list them.
 fn linkage() -> impl clap::builder::TypedValueParser<Value = Linkage> {
     use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -315,6 +324,8 @@ mod tests {
             &["scan", "--threshold", "0", "x"],
             &["scan", "--threshold", "NaN", "x"],
             &["scan", "--threshold", "1.1", "x"],
+            &["scan", "--min-recall", "1.01", "x"],
+            &["scan", "--min-recall", "NaN", "x"],
             &["scan", "--group-by", "magic", "x"],
             &["scan", "--threads", "0", "x"],
             &["scan", "--threads", "1025", "x"],

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &BackendsArgs) -> Result<ExitCode, Failure> {
     writeln!(out, "{}", StatusTable(&all))?;
     writeln!(
         out,
-        "\n* is what automatic selection takes; the similarity backend also depends on the size of the index."
+        "\n* is what automatic selection takes; which similarity backend suits best depends on the size of the index."
     )?;
     if all.iter().any(|status| !status.options.is_empty()) {
         writeln!(out, "\nOptions (--set KEY=VALUE):")?;
@@ -46,6 +46,8 @@ struct BackendJson {
     package: Package,
     device: String,
     priority: Option<i32>,
+    suitability: &'static str,
+    because: Option<String>,
     available: bool,
     automatic: bool,
     reason: Option<&'static str>,
@@ -67,6 +69,8 @@ fn backend(status: &BackendStatus) -> BackendJson {
         package: status.package,
         device: status.device.to_string(),
         priority: status.priority,
+        suitability: status.suitability.name(),
+        because: status.suitability.because().map(str::to_owned),
         available: status.is_available(),
         automatic: status.automatic,
         reason: status.reason().map(Reason::name),

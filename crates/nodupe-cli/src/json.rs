@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use nodupe::dedup::{Evidence, Group, Link, Member, Report, Skipped, Stats, Timings};
+use nodupe::dedup::{Audit, Evidence, Group, Link, Member, Report, Skipped, Stats, Timings};
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
 
@@ -15,13 +15,14 @@ use crate::path::JsonPath;
 pub(crate) const VERSION: u32 = 1;
 
 pub(crate) fn write(out: &mut impl Write, scanned: &Scanned) -> Result<(), Failure> {
-    let Report { groups, skipped, threshold, stats, interrupted, .. } = &scanned.report;
+    let Report { groups, skipped, threshold, audit, stats, interrupted, .. } = &scanned.report;
     let document = Document {
         version: VERSION,
         interrupted: *interrupted,
         selection: Selection { embedding: &scanned.embedding, similarity: scanned.similarity.as_ref() },
         space: &scanned.space,
         threshold: *threshold,
+        audit: audit.as_ref().map(audited),
         groups: groups.iter().map(group).collect(),
         skipped: skipped.iter().map(|skipped| skip(skipped)).collect(),
         stats: stats_of(stats),
@@ -43,6 +44,7 @@ struct Document<'a> {
     selection: Selection<'a>,
     space: &'a EmbeddingSpace,
     threshold: f32,
+    audit: Option<AuditJson>,
     groups: Vec<GroupJson<'a>>,
     skipped: Vec<SkippedJson<'a>>,
     stats: StatsJson,
@@ -52,6 +54,21 @@ struct Document<'a> {
 struct Selection<'a> {
     embedding: &'a nodupe::select::Report,
     similarity: Option<&'a nodupe::select::Report>,
+}
+
+/// What an approximate index was found to find.
+#[derive(Serialize)]
+struct AuditJson {
+    queries: usize,
+    neighbors: usize,
+    recall: f64,
+    min_recall: f64,
+    fell_back: bool,
+}
+
+fn audited(audit: &Audit) -> AuditJson {
+    let Audit { queries, neighbors, recall, min_recall, fell_back, .. } = *audit;
+    AuditJson { queries, neighbors, recall, min_recall, fell_back }
 }
 
 #[derive(Serialize)]

@@ -54,6 +54,9 @@ fn scanner(args: &ScanArgs) -> Scanner<'_> {
         .with_views(if args.views { Some(true) } else { args.no_views.then_some(false) })
         .with_walk(walk)
         .with_decoding(decoding);
+    if let Some(recall) = args.min_recall {
+        scanner = scanner.with_min_recall(recall);
+    }
     if let Some(preference) = &args.backend.embedding {
         scanner = scanner.with_embedding(preference.clone());
     }

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 
 use console::style;
 use indicatif::{HumanBytes, HumanCount};
-use nodupe::dedup::{Evidence, Group, GroupKind, Link, Member, Report, Skipped};
+use nodupe::dedup::{Audit, Evidence, Group, GroupKind, Link, Member, Report, Skipped};
+use nodupe::select::Source;
 use nodupe::{Scanned, View};
 
 use crate::path::shown;
@@ -122,7 +123,11 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
     )?;
     write_skipped(out, skipped)?;
     let name = |report: &nodupe::select::Report| report.selected().map_or("none", |attempt| attempt.name);
-    let similarity = scanned.similarity.as_ref().map(|report| format!(", searched by {}", name(report)));
+    let similarity = scanned.similarity.as_ref().map(|report| {
+        let because = report.selected().and_then(|attempt| attempt.suitability.because());
+        let because = because.filter(|_| report.source == Source::Default).map(|because| format!(" ({because})"));
+        format!(", searched by {}{}", name(report), because.unwrap_or_default())
+    });
     let (space, threshold) = (&scanned.space, scanned.report.threshold);
     writeln!(
         out,
@@ -130,12 +135,33 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
         name(&scanned.embedding),
         similarity.unwrap_or_default()
     )?;
+    if let Some(audit) = scanned.report.audit {
+        writeln!(out, "{}", audited(&audit))?;
+    }
     for report in [Some(&scanned.embedding), scanned.similarity.as_ref()].into_iter().flatten() {
         if report.fallback || !report.unmatched.is_empty() || !report.unused_options.is_empty() {
             writeln!(out, "{report}")?;
         }
     }
     Ok(())
+}
+
+/// How much of what there is an approximate search found.
+fn audited(audit: &Audit) -> String {
+    let Audit { queries, neighbors, recall, min_recall, fell_back, .. } = *audit;
+    if neighbors == 0 {
+        return format!(
+            "None of {queries} images that were searched exactly has a near duplicate: nothing to measure recall by"
+        );
+    }
+    let measured = format!("{recall:.3} of {neighbors} near pairs, by exact search for {queries} images");
+    if fell_back {
+        format!("An approximate search found only {measured}: all were searched exactly")
+    } else if recall < min_recall {
+        format!("The search found only {measured}, and no backend that finds all could be had")
+    } else {
+        format!("The search finds {measured}")
+    }
 }
 
 /// How many files were passed over and why, with one of each kind.

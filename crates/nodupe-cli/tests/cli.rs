@@ -143,13 +143,27 @@ fn text_names_groups_files_reasons_and_backends() {
         "300x200",
         "1 group, 3 files could go",
         "unsupported-format",
-        "Embedded by perceptual (pdq@1 hamming bitx256, threshold 0.867), searched by bruteforce",
+        "Embedded by perceptual (pdq@1 hamming bitx256, threshold 0.867), searched by bruteforce (exact, and fast enough for 4 vectors)",
     ] {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let quiet = String::from_utf8(Folder::new().scan(&["--quiet"]).stdout).unwrap();
     assert!(quiet.contains("one.png") && !quiet.contains("Embedded by"));
+}
+
+#[test]
+fn an_approximate_search_is_audited_and_the_report_says_what_it_finds() {
+    let folder = Folder::new();
+    let exact = folder.json(&[]);
+    assert!(exact["audit"].is_null(), "{}", exact["audit"]);
+    let found = folder.json(&["--similarity", "hnsw!"]);
+    assert_eq!(found["audit"]["recall"], 1.0, "{}", found["audit"]);
+    assert!(found["audit"]["neighbors"].as_u64().is_some_and(|neighbors| neighbors > 0), "{}", found["audit"]);
+    assert_eq!(found["audit"]["fell_back"], false);
+    assert_eq!(found["groups"], exact["groups"]);
+    let text = String::from_utf8(folder.scan(&["--similarity", "hnsw"]).stdout).unwrap();
+    assert!(text.contains("The search finds 1.000 of "), "{text}");
 }
 
 #[test]
@@ -310,14 +324,17 @@ fn embed_prints_vectors_and_fails_for_files_that_have_none() {
 fn backends_lists_what_is_linked() {
     let output = nodupe(Path::new("."), &["backends", "--json"]);
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let names: Vec<&str> =
-        found["backends"].as_array().unwrap().iter().map(|backend| backend["name"].as_str().unwrap()).collect();
-    // Neural ones come before, as the features of the command say.
-    let last = names.len() - 4;
-    assert_eq!(names[last..], ["perceptual", "histogram", "hnsw", "bruteforce"]);
-    assert!(found["backends"].as_array().unwrap()[last..].iter().all(|backend| backend["available"] == true));
-    assert_eq!(found["backends"][last]["package"]["name"], "nodupe-perceptual");
-    assert!(found["backends"][last]["package"]["version"].is_string());
+    let backend = |name: &str| {
+        let mut all = found["backends"].as_array().unwrap().iter().enumerate();
+        all.find(|(_, backend)| backend["name"] == name).unwrap_or_else(|| panic!("no {name} in {found}"))
+    };
+    // Others come with the features of the command. Exact search suits rows of bits best.
+    let order = ["perceptual", "histogram", "bruteforce", "hnsw"].map(backend);
+    assert!(order.is_sorted_by_key(|(place, _)| *place), "{found}");
+    assert!(order.iter().all(|(_, backend)| backend["available"] == true), "{found}");
+    assert_eq!(order.map(|(_, backend)| backend["suitability"].as_str().unwrap()), ["good", "good", "best", "good"]);
+    assert_eq!(order[0].1["package"]["name"], "nodupe-perceptual");
+    assert!(order[0].1["package"]["version"].is_string());
     let text = String::from_utf8(nodupe(Path::new("."), &["backends"]).stdout).unwrap();
     assert!(text.contains("histogram.bins"), "{text}");
 }

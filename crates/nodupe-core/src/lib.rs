@@ -15,9 +15,11 @@ mod neighbors;
 mod options;
 mod registration;
 mod registry;
+mod rows_file;
 mod similarity;
 mod slot_map;
 mod space;
+mod suitability;
 mod unavailable;
 mod view;
 
@@ -36,9 +38,11 @@ pub use registration::{
     SimilarityRegistration,
 };
 pub use registry::{Conflict, Registry, closest};
+pub use rows_file::{read_rows, write_rows};
 pub use similarity::{BuildPhase, SimilarityBackend, Storage};
 pub use slot_map::SlotMap;
 pub use space::{ElementType, EmbeddingSpace, Metric};
+pub use suitability::Suitability;
 pub use unavailable::{Reason, Unavailable};
 pub use view::View;
 

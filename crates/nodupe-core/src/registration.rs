@@ -8,6 +8,7 @@ use crate::info::{Device, Package};
 use crate::options::{OptionSpec, Options};
 use crate::similarity::SimilarityBackend;
 use crate::space::{ElementType, EmbeddingSpace};
+use crate::suitability::Suitability;
 use crate::unavailable::Unavailable;
 
 /// What an index will be asked to hold.
@@ -20,12 +21,16 @@ pub struct IndexSpec<'a> {
     pub expected_len: Option<usize>,
     /// The directory of an index that lives on disk; `None` for one in memory.
     pub dir: Option<&'a Path>,
+    /// Bytes of memory that it may take; `None` where nobody knows. (Selection puts in what the machine has free.)
+    pub memory: Option<u64>,
+    /// Whether a search must find everything that it should ([`SimilarityBackend::is_exact`]).
+    pub exact: bool,
 }
 
 impl<'a> IndexSpec<'a> {
     /// An index in memory of nobody knows how many vectors.
     pub const fn new(space: &'a EmbeddingSpace) -> Self {
-        Self { space, expected_len: None, dir: None }
+        Self { space, expected_len: None, dir: None, memory: None, exact: false }
     }
 
     /// The same of about `len` vectors.
@@ -39,6 +44,20 @@ impl<'a> IndexSpec<'a> {
     #[must_use]
     pub const fn with_dir(mut self, dir: &'a Path) -> Self {
         self.dir = Some(dir);
+        self
+    }
+
+    /// The same with so many bytes of memory to take.
+    #[must_use]
+    pub const fn with_memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// The same that finds everything: selection passes over backends that may miss some.
+    #[must_use]
+    pub const fn with_exact(mut self) -> Self {
+        self.exact = true;
         self
     }
 }
@@ -172,15 +191,16 @@ pub struct SimilarityRegistration {
     pub probe: fn(&IndexSpec<'_>, &Options) -> Result<(), Unavailable>,
     /// The place in automatic selection, strongest first; `None`: only by name.
     pub priority: Option<i32>,
-    /// What the priority becomes for one index: by its size, its space and its place.
-    pub rank: fn(&IndexSpec<'_>, i32) -> i32,
+    /// How well it suits one index: by its size, its space, its place and the memory that there is. What suits better comes
+    /// before what is stronger.
+    pub suitability: fn(&IndexSpec<'_>) -> Suitability,
     /// What it can be told.
     pub options: &'static [OptionSpec],
 }
 
 impl SimilarityRegistration {
-    /// A backend that can always run, on the processor, holds floats, is chosen by name alone, and has no options of its
-    /// own.
+    /// A backend that can always run, on the processor and in memory, holds floats, is chosen by name alone, and has no
+    /// options of its own.
     pub const fn new(name: &'static str, package: Package, create: CreateSimilarity, open: OpenSimilarity) -> Self {
         fn floats(space: &EmbeddingSpace) -> bool {
             space.element_type() == ElementType::F32
@@ -188,8 +208,8 @@ impl SimilarityRegistration {
         const fn always(_: &IndexSpec<'_>, _: &Options) -> Result<(), Unavailable> {
             Ok(())
         }
-        const fn same(_: &IndexSpec<'_>, priority: i32) -> i32 {
-            priority
+        fn in_memory(spec: &IndexSpec<'_>) -> Suitability {
+            Suitability::in_memory(spec, 0)
         }
         Self {
             name,
@@ -200,7 +220,7 @@ impl SimilarityRegistration {
             device: Device::Cpu,
             probe: always,
             priority: None,
-            rank: same,
+            suitability: in_memory,
             options: &[],
         }
     }
@@ -233,10 +253,11 @@ impl SimilarityRegistration {
         self
     }
 
-    /// The same whose priority depends on what it is asked to hold.
+    /// The same that says how well it suits what it is asked to hold. Without it, it is taken for an index in memory
+    /// ([`Suitability::in_memory`]).
     #[must_use]
-    pub const fn with_rank(mut self, rank: fn(&IndexSpec<'_>, i32) -> i32) -> Self {
-        self.rank = rank;
+    pub const fn with_suitability(mut self, suitability: fn(&IndexSpec<'_>) -> Suitability) -> Self {
+        self.suitability = suitability;
         self
     }
 

@@ -30,6 +30,8 @@ pub enum Reason {
     UnsupportedSpace,
     /// The backend's vectors are of another embedding space than the one that is asked for.
     OtherSpace,
+    /// The backend may miss neighbours, and one that finds all is asked for.
+    Approximate,
     /// The options contradict each other or what they name is not there.
     Options,
     /// Not enough memory or disk.
@@ -54,6 +56,7 @@ impl Reason {
             Self::UnsupportedTarget => "unsupported-target",
             Self::UnsupportedSpace => "unsupported-space",
             Self::OtherSpace => "other-space",
+            Self::Approximate => "approximate",
             Self::Options => "options",
             Self::Resources => "resources",
             Self::Ambiguous => "ambiguous",

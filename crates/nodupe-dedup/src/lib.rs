@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod audit;
 mod collection;
 mod disjoint;
 mod embed;
@@ -13,6 +14,7 @@ mod report;
 mod scan;
 mod walk;
 
+pub use audit::Audit;
 pub use linkage::{Linkage, NearPair, UnknownLinkage, cluster};
 pub use progress::{Progress, Silent, Stage};
 pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Skipped, Stats, Timings};

@@ -10,7 +10,9 @@ pub enum Stage {
     Identical,
     /// Decoding and embedding; counts images.
     Embed,
-    /// Building the index and finding pairs; counts queries.
+    /// Building the index; counts thousandths of each phase.
+    Build,
+    /// Finding pairs; counts queries.
     Search,
     /// Clustering; counts nothing.
     Group,
@@ -23,6 +25,7 @@ impl Stage {
             Self::Walk => "finding files",
             Self::Identical => "comparing bytes",
             Self::Embed => "reading images",
+            Self::Build => "building index",
             Self::Search => "finding pairs",
             Self::Group => "grouping",
         }

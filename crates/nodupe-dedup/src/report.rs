@@ -7,6 +7,8 @@ use std::time::Duration;
 use nodupe_core::{Undescribable, View};
 use nodupe_media::{ImageInfo, MediaError};
 
+use crate::audit::Audit;
+
 /// What a scan found: groups of duplicates, and what became of the files that are in none because they could not be read
 /// or described.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,6 +20,8 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// The similarity from which on two images were called near duplicates.
     pub threshold: f32,
+    /// How much the index was found to find; `None` where it is exact, or none was needed.
+    pub audit: Option<Audit>,
     /// How many, how long.
     pub stats: Stats,
     /// Whether the scan was stopped before it had looked at every file and pair. The groups are right for what it had seen.
@@ -219,7 +223,7 @@ pub struct Timings {
     pub embed: Duration,
     /// Of that, the time that the embedding backend took; what is left is waiting for decoders.
     pub embed_busy: Duration,
-    /// Building the index and finding pairs.
+    /// Building the index, auditing it and finding pairs.
     pub search: Duration,
     /// Checking pixels, clustering, collecting the evidence.
     pub group: Duration,

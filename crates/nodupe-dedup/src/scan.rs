@@ -14,12 +14,13 @@ use crate::embed::{EmbedFailure, Embedded, Image, embed};
 use crate::groups::{Found, Rule, groups, paths};
 use crate::identical::first_of_same_bytes;
 use crate::linkage::Linkage;
-use crate::pairs::{self, NearPairs};
+use crate::pairs::{self, NearPairs, Wanted};
 use crate::progress::{Progress, Silent, Stage};
 use crate::report::{Report, Skipped, Stats};
 use crate::walk::{File, WalkOptions, walk};
 
-/// Makes the empty index of a scan, once it is known how many vectors it will hold.
+/// Makes the empty index of a scan, once it is known how many vectors it will hold; and an exact one ([`IndexSpec::exact`]) where
+/// that finds too little.
 pub type MakeIndex<'a> = dyn Fn(&IndexSpec<'_>) -> Result<Box<dyn SimilarityBackend>, BoxError> + 'a;
 
 /// Why a scan could not be done at all. What is wrong with one file is an outcome, in [`Report::skipped`].
@@ -70,6 +71,7 @@ pub struct Scan<'a> {
     make_index: &'a MakeIndex<'a>,
     progress: &'a dyn Progress,
     threshold: Option<f32>,
+    min_recall: f64,
     linkage: Linkage,
     views: Option<bool>,
     batch: Option<NonZeroUsize>,
@@ -89,6 +91,9 @@ impl std::fmt::Debug for Scan<'_> {
 }
 
 impl<'a> Scan<'a> {
+    /// See [`with_min_recall`](Self::with_min_recall).
+    pub const DEFAULT_MIN_RECALL: f64 = 0.95;
+
     /// A scan with the backend's own threshold, average link, and views where they are cheap.
     pub fn new(embedding: &'a dyn EmbeddingBackend, make_index: &'a MakeIndex<'a>) -> Self {
         Self {
@@ -96,6 +101,7 @@ impl<'a> Scan<'a> {
             make_index,
             progress: &Silent,
             threshold: None,
+            min_recall: Self::DEFAULT_MIN_RECALL,
             linkage: Linkage::default(),
             views: None,
             batch: None,
@@ -108,6 +114,14 @@ impl<'a> Scan<'a> {
     #[must_use]
     pub fn with_threshold(mut self, threshold: Option<f32>) -> Self {
         self.threshold = threshold;
+        self
+    }
+
+    /// The part of the near pairs that an approximate index has to find, 0 to 1, as an [`Audit`](crate::Audit) of it says; where
+    /// it finds less, the scan goes on with an exact one. 0 goes on in any case.
+    #[must_use]
+    pub fn with_min_recall(mut self, min_recall: f64) -> Self {
+        self.min_recall = min_recall;
         self
     }
 
@@ -217,9 +231,8 @@ impl<'a> Scan<'a> {
 
         let stage = Instant::now();
         let near = if stats.embedded > 1 {
-            let spec = IndexSpec::new(self.embedding.space()).with_expected_len(collection.rows(0).len());
-            let mut index = (self.make_index)(&spec).map_err(|source| ScanError::MakeIndex { source })?;
-            pairs::find(&collection, index.as_mut(), max_distance, pairs::LIMIT, progress)?
+            let wanted = Wanted { max_distance, limit: pairs::LIMIT, min_recall: self.min_recall };
+            pairs::find(&collection, self.make_index, wanted, progress)?
         } else {
             NearPairs::default()
         };
@@ -258,7 +271,7 @@ impl<'a> Scan<'a> {
             groups.iter().flat_map(|group| &group.files).map(|file| file.path.as_path()).collect();
         skipped.retain(|skipped| !grouped.contains(skipped.path.as_path()));
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Report { groups, skipped, threshold, stats, interrupted })
+        Ok(Report { groups, skipped, threshold, audit: near.audit, stats, interrupted })
     }
 
     fn threshold(&self) -> Result<f32, ScanError> {

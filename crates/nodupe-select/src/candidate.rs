@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nodupe_core::{
     Conflict, Device, EmbeddingBackend, EmbeddingRegistration, EmbeddingSpace, IndexSpec, OptionSpec, Options, Package,
-    Reason, Registry, SimilarityBackend, SimilarityRegistration, Unavailable,
+    Reason, Registry, SimilarityBackend, SimilarityRegistration, Suitability, Unavailable,
 };
 
 /// A backend that could be made, and how.
@@ -15,8 +15,9 @@ pub(crate) struct Candidate<'a, B: ?Sized> {
     pub(crate) name: &'static str,
     pub(crate) package: Package,
     pub(crate) device: Device,
-    /// The place in automatic selection for what is asked for; `None`: only by name.
+    /// The place in automatic selection among those that suit alike; `None`: only by name.
     pub(crate) priority: Option<i32>,
+    pub(crate) suitability: Suitability,
     pub(crate) options: &'static [OptionSpec],
     /// Why it is out of the question before anything of it is called.
     refused: Option<Arc<Unavailable>>,
@@ -57,6 +58,7 @@ pub(crate) fn embeddings<'a>(
         package: entry.package,
         device: entry.device,
         priority: entry.priority,
+        suitability: Suitability::Good,
         options: entry.options,
         refused: runs_no_model(&entry, options).map(Arc::new),
         probe: Box::new(move || {
@@ -77,24 +79,23 @@ pub(crate) fn embeddings<'a>(
     in_order(registry.embeddings().iter().map(candidate).collect())
 }
 
-/// The similarity backends, strongest for `spec` first. Those that cannot hold vectors of its space refuse.
+/// The similarity backends, those that suit `spec` best first. Those that cannot do what it says refuse.
 pub(crate) fn similarities<'a>(
     registry: &Registry,
     options: &'a Options,
     spec: IndexSpec<'a>,
 ) -> Vec<Candidate<'a, dyn SimilarityBackend>> {
     let candidate = |&entry: &SimilarityRegistration| {
-        let ranked =
-            entry.priority.map(|priority| contained(entry.package, || Ok((entry.rank)(&spec, priority)))).transpose();
-        let (priority, refused) = match ranked {
-            Ok(priority) => (priority, None),
-            Err(why) => (entry.priority, Some(Arc::new(why))),
+        let (suitability, refused) = match contained(entry.package, || Ok((entry.suitability)(&spec))) {
+            Ok(suitability) => (suitability, None),
+            Err(why) => (Suitability::Good, Some(Arc::new(why))),
         };
         Candidate {
             name: entry.name,
             package: entry.package,
             device: entry.device,
-            priority,
+            priority: entry.priority,
+            suitability,
             options: entry.options,
             refused,
             probe: Box::new(move || {
@@ -107,6 +108,9 @@ pub(crate) fn similarities<'a>(
             create: Box::new(move || {
                 let backend = (entry.create)(&spec, options)?;
                 check_space(backend.space(), spec.space)?;
+                if spec.exact && !backend.is_exact() {
+                    return Err(Unavailable::new(Reason::Approximate, "it may miss some of what it should find"));
+                }
                 let device = backend.info().device;
                 Ok(Made { backend, device })
             }),
@@ -115,10 +119,13 @@ pub(crate) fn similarities<'a>(
     in_order(registry.similarities().iter().map(candidate).collect())
 }
 
-/// Sorts by priority and then by name, so that the order never depends on how the program was linked, and refuses names
-/// that two packages have registered.
+/// Sorts by suitability and priority and then by name, so that the order never depends on how the program was linked, and
+/// refuses names that two packages have registered. What is chosen by name alone comes last.
 fn in_order<B: ?Sized>(mut candidates: Vec<Candidate<'_, B>>) -> Vec<Candidate<'_, B>> {
-    candidates.sort_by_key(|candidate| (Reverse(candidate.priority), candidate.name, candidate.package));
+    candidates.sort_by_key(|candidate| {
+        let place = candidate.priority.map(|priority| (candidate.suitability.level(), priority));
+        (Reverse(place), candidate.name, candidate.package)
+    });
     let entries: Vec<(&str, Package)> = candidates.iter().map(|entry| (entry.name, entry.package)).collect();
     for (place, candidate) in candidates.iter_mut().enumerate() {
         let mut others = entries.iter().enumerate().filter(|(other, _)| *other != place);

@@ -1,27 +1,41 @@
-//! Where a preference comes from. The only place that reads environment variables.
+//! Where a preference comes from, and what the machine has. The only place that reads environment variables.
 
 use std::ffi::OsString;
 use std::fmt;
+
+use nodupe_core::IndexSpec;
+use sysinfo::{MemoryRefreshKind, System};
 
 use crate::error::SelectError;
 use crate::preference::Preference;
 use crate::report::BackendKind;
 
 /// What the environment prefers: `NODUPE_EMBEDDING` and `NODUPE_SIMILARITY`, each a [`Preference`] as text. A variable
-/// that is empty counts as not set.
+/// that is empty counts as not set. And the memory that an index may take, where [`IndexSpec::memory`] does not say.
+///
+/// [`IndexSpec::memory`]: nodupe_core::IndexSpec::memory
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
     embedding: Option<String>,
     similarity: Option<String>,
+    memory: Option<u64>,
 }
 
 impl Environment {
-    /// The environment of this process, as it is now.
+    /// The environment of this process, as it is now: its variables, and the memory that is free for it.
     pub fn process() -> Self {
-        Self::from_lookup(|variable| std::env::var_os(variable))
+        let environment = Self::from_lookup(|variable| std::env::var_os(variable));
+        Self { memory: free_memory(), ..environment }
     }
 
-    /// No variable is set.
+    /// The same with so many bytes of memory.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// No variable is set, and nobody knows how much memory there is.
     pub fn empty() -> Self {
         Self::default()
     }
@@ -39,7 +53,13 @@ impl Environment {
             let value = lookup(kind.variable())?.to_string_lossy().into_owned();
             (!value.is_empty()).then_some(value)
         };
-        Self { embedding: read(BackendKind::Embedding), similarity: read(BackendKind::Similarity) }
+        Self { embedding: read(BackendKind::Embedding), similarity: read(BackendKind::Similarity), memory: None }
+    }
+
+    /// The same index, with the memory of the machine where it does not say how much it may take.
+    pub(crate) fn completed<'a>(&self, mut spec: IndexSpec<'a>) -> IndexSpec<'a> {
+        spec.memory = spec.memory.or(self.memory);
+        spec
     }
 
     /// The strongest preference that there is, and who has it: the call, the environment, or else automatic selection.
@@ -64,6 +84,15 @@ impl Environment {
             Err(error) => Err(SelectError::Preference { text: text.clone(), origin: source, source: error }),
         }
     }
+}
+
+/// Bytes that a process may take without others giving any up: of the machine, or of the control group where that has less.
+/// `None` on systems that do not say.
+fn free_memory() -> Option<u64> {
+    let mut system = System::new();
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    Some(system.available_memory().min(group)).filter(|&bytes| bytes > 0)
 }
 
 /// Who asked for a preference, strongest first.

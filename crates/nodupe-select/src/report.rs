@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use nodupe_core::{Device, Package, Reason, Registry, Unavailable};
+use nodupe_core::{Device, Package, Reason, Registry, Suitability, Unavailable};
 
 use crate::environment::Source;
 use crate::preference::{Choice, Preference};
@@ -61,8 +61,8 @@ impl fmt::Display for BackendKind {
 /// How a backend was chosen: what was asked for, and every attempt with its outcome.
 ///
 /// `Display` prints it as a table. With the feature `serde` it serialises as `kind`, `name` (of the chosen one, or
-/// null), `preference`, `source`, `fallback`, `attempts` (each `name`, `package`, `device`, `outcome`, `reason`,
-/// `detail`, `help`), `unmatched` (each as text: `["gpu"]`) and `unused_options`.
+/// null), `preference`, `source`, `fallback`, `attempts` (each `name`, `package`, `device`, `suitability`, `because`,
+/// `outcome`, `reason`, `detail`, `help`), `unmatched` (each as text: `["gpu"]`) and `unused_options`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
@@ -94,6 +94,8 @@ pub struct Attempt {
     pub package: Package,
     /// Where the chosen one computes, and where others would.
     pub device: Device,
+    /// How well it suits what was asked for: it comes before the priority.
+    pub suitability: Suitability,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -188,6 +190,11 @@ pub(crate) fn explained(why: &Unavailable) -> String {
     format!("{}: {}{}", why.reason, detail(why), help.unwrap_or_default())
 }
 
+/// How well a backend suits what was asked for, as a line of a table.
+pub(crate) fn because(suitability: &Suitability) -> String {
+    suitability.because().map_or_else(String::new, |because| format!("{}: {because}", suitability.name()))
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let selected = self.selected().map_or("none", |attempt| attempt.name);
@@ -201,7 +208,7 @@ impl fmt::Display for Report {
                 format!("{} {}", attempt.package.name, attempt.package.version),
                 attempt.device.to_string(),
                 attempt.outcome.name().replace('-', " "),
-                attempt.unavailable().map(explained).unwrap_or_default(),
+                attempt.unavailable().map_or_else(|| because(&attempt.suitability), explained),
             ]);
         }
         write!(f, "{table}")?;
@@ -251,6 +258,8 @@ impl serde::Serialize for Attempt {
             name: &'static str,
             package: Package,
             device: Device,
+            suitability: &'static str,
+            because: Option<&'a str>,
             outcome: &'static str,
             reason: Option<Reason>,
             detail: Option<String>,
@@ -260,6 +269,8 @@ impl serde::Serialize for Attempt {
             name: self.name,
             package: self.package,
             device: self.device,
+            suitability: self.suitability.name(),
+            because: self.suitability.because(),
             outcome: self.outcome.name(),
             reason: self.reason(),
             detail: self.detail(),

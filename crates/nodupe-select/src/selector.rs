@@ -93,7 +93,7 @@ impl<'r> Selector<'r> {
     /// # Errors
     /// As [`embedding`](Self::embedding).
     pub fn similarity(&self, spec: &IndexSpec<'_>) -> Result<Selected<dyn SimilarityBackend>, SelectError> {
-        let candidates = candidate::similarities(self.registry, &self.options, *spec);
+        let candidates = candidate::similarities(self.registry, &self.options, self.environment.completed(*spec));
         self.choose(BackendKind::Similarity, candidates)
     }
 
@@ -112,7 +112,7 @@ impl<'r> Selector<'r> {
     /// # Errors
     /// As [`similarity`](Self::similarity), except for what only making a backend tells.
     pub fn check_similarity(&self, spec: &IndexSpec<'_>) -> Result<(), SelectError> {
-        let candidates = candidate::similarities(self.registry, &self.options, *spec);
+        let candidates = candidate::similarities(self.registry, &self.options, self.environment.completed(*spec));
         self.check(BackendKind::Similarity, candidates)
     }
 
@@ -161,6 +161,7 @@ impl<'r> Selector<'r> {
                 name: candidate.name,
                 package: candidate.package,
                 device: candidate.device,
+                suitability: candidate.suitability.clone(),
                 outcome: Outcome::NotTried,
             };
             if first.is_none() {
@@ -257,9 +258,16 @@ fn means<B: ?Sized>(choice: &Choice, candidate: &Candidate<'_, B>) -> bool {
 }
 
 /// Whether anything can be done about it. A machine without the device, a system that the backend was never made for and
-/// a space that it does not hold are facts: automatic selection that passes over such a backend is not worth a warning.
+/// a space or an exactness that it does not have are facts: automatic selection that passes over such a backend is not worth a warning.
 fn can_be_put_right(reason: Reason) -> bool {
-    !matches!(reason, Reason::NoDevice | Reason::UnsupportedTarget | Reason::UnsupportedSpace | Reason::OtherSpace)
+    !matches!(
+        reason,
+        Reason::NoDevice
+            | Reason::UnsupportedTarget
+            | Reason::UnsupportedSpace
+            | Reason::OtherSpace
+            | Reason::Approximate
+    )
 }
 
 /// One event for each selection: a warning for a fallback, `info` where something else was passed over, else `debug`.

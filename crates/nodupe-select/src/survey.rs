@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use nodupe_core::{Device, EmbeddingSpace, IndexSpec, OptionSpec, Options, Package, Reason, Registry, Unavailable};
+use nodupe_core::{
+    Device, EmbeddingSpace, IndexSpec, OptionSpec, Options, Package, Reason, Registry, Suitability, Unavailable,
+};
 
 use crate::candidate::{self, Candidate, contained};
-use crate::report::{BackendKind, detail, explained};
+use crate::report::{BackendKind, because, detail, explained};
 use crate::table::Table;
 
 /// A registered backend as it stands here and now.
@@ -21,8 +23,10 @@ pub struct BackendStatus {
     pub package: Package,
     /// Where it computes unless it is told otherwise.
     pub device: Device,
-    /// The place in automatic selection (for what was asked about), strongest first; `None`: only by name.
+    /// The place in automatic selection among those that suit alike, strongest first; `None`: only by name.
     pub priority: Option<i32>,
+    /// How well it suits what was asked about.
+    pub suitability: Suitability,
     /// Why it cannot run, as its probe says; `None` where it can, as far as that can be told without making it.
     pub unavailable: Option<Arc<Unavailable>>,
     /// Whether it is the one that automatic selection takes.
@@ -53,7 +57,7 @@ impl BackendStatus {
     }
 }
 
-/// Every backend of both kinds, embeddings first, each kind strongest first.
+/// Every backend of both kinds, embeddings first, each kind in the order of automatic selection.
 ///
 /// Similarity backends are asked about the space of the embedding backend that automatic selection takes, or where there
 /// is none about unit vectors of 512 floats; [`survey_similarities`] asks about another index. Options are not checked
@@ -77,7 +81,7 @@ pub fn survey_embeddings(registry: &Registry, options: &Options) -> Vec<BackendS
     statuses(BackendKind::Embedding, candidate::embeddings(registry, options, None))
 }
 
-/// Every similarity backend, strongest for an index of `spec` first.
+/// Every similarity backend, in the order of automatic selection for an index of `spec`.
 pub fn survey_similarities(registry: &Registry, options: &Options, spec: &IndexSpec<'_>) -> Vec<BackendStatus> {
     let candidates = candidate::similarities(registry, options, *spec);
     statuses(BackendKind::Similarity, candidates)
@@ -95,6 +99,7 @@ fn statuses<B: ?Sized>(kind: BackendKind, candidates: Vec<Candidate<'_, B>>) -> 
             package: candidate.package,
             device: candidate.device,
             priority: candidate.priority,
+            suitability: candidate.suitability,
             unavailable,
             automatic,
             options: candidate.options,
@@ -118,14 +123,19 @@ impl fmt::Display for StatusTable<'_> {
                 format!("{} {}", status.package.name, status.package.version),
                 status.device.to_string(),
                 status.priority.map_or_else(|| "by name".to_owned(), |priority| priority.to_string()),
-                status.unavailable.as_deref().map_or_else(|| "available".to_owned(), explained),
+                status.unavailable.as_deref().map_or_else(|| available(&status.suitability), explained),
             ]);
         }
         fmt::Display::fmt(&table, f)
     }
 }
 
-/// `kind`, `name`, `package`, `device`, `priority`, `available`, `reason`, `detail`, `help`, `automatic`, `options`
+fn available(suitability: &Suitability) -> String {
+    let because = because(suitability);
+    if because.is_empty() { "available".to_owned() } else { format!("available; {because}") }
+}
+
+/// `kind`, `name`, `package`, `device`, `priority`, `suitability`, `because`, `available`, `reason`, `detail`, `help`, `automatic`, `options`
 /// (each `key` and `help`).
 #[cfg(feature = "serde")]
 impl serde::Serialize for BackendStatus {
@@ -137,6 +147,8 @@ impl serde::Serialize for BackendStatus {
             package: Package,
             device: Device,
             priority: Option<i32>,
+            suitability: &'static str,
+            because: Option<&'a str>,
             available: bool,
             reason: Option<Reason>,
             detail: Option<String>,
@@ -156,6 +168,8 @@ impl serde::Serialize for BackendStatus {
             package: self.package,
             device: self.device,
             priority: self.priority,
+            suitability: self.suitability.name(),
+            because: self.suitability.because(),
             available: self.is_available(),
             reason: self.reason(),
             detail: self.detail(),

@@ -25,6 +25,7 @@ pub struct Scanner<'a> {
     similarity: Option<Preference>,
     options: Options,
     threshold: Option<f32>,
+    min_recall: f64,
     linkage: Linkage,
     views: Option<bool>,
     walk: WalkOptions,
@@ -42,7 +43,7 @@ pub struct Scanned {
     pub space: EmbeddingSpace,
     /// How the embedding backend was chosen.
     pub embedding: nodupe_select::Report,
-    /// How the similarity backend was chosen; `None` where fewer than two images had an embedding, so that none was needed.
+    /// How the similarity backend that found the pairs was chosen; `None` where fewer than two images had an embedding, so that none was needed.
     pub similarity: Option<nodupe_select::Report>,
 }
 
@@ -95,6 +96,7 @@ impl<'a> Scanner<'a> {
             similarity: None,
             options: Options::new(),
             threshold: None,
+            min_recall: Scan::DEFAULT_MIN_RECALL,
             linkage: Linkage::default(),
             views: None,
             walk: WalkOptions::default(),
@@ -135,6 +137,14 @@ impl<'a> Scanner<'a> {
     #[must_use]
     pub fn with_threshold(mut self, threshold: Option<f32>) -> Self {
         self.threshold = threshold;
+        self
+    }
+
+    /// The part of the near pairs that an approximate index has to find, 0 to 1; where an audit of it says less, the scan goes on
+    /// with an exact one: see [`Scan::with_min_recall`].
+    #[must_use]
+    pub fn with_min_recall(mut self, min_recall: f64) -> Self {
+        self.min_recall = min_recall;
         self
     }
 
@@ -206,6 +216,7 @@ impl<'a> Scanner<'a> {
         let roots: Vec<PathBuf> = roots.into_iter().map(Into::into).collect();
         let scan = Scan::new(backend.as_ref(), &make_index)
             .with_threshold(self.threshold)
+            .with_min_recall(self.min_recall)
             .with_linkage(self.linkage)
             .with_views(self.views)
             .with_batch(self.options.batch())

@@ -88,7 +88,16 @@ pub(crate) fn refusing_create(_: &Options) -> Result<Box<dyn EmbeddingBackend>, 
 
 pub(crate) fn create_similarity(spec: &IndexSpec<'_>, _: &Options) -> Result<Box<dyn SimilarityBackend>, Unavailable> {
     MADE.set(MADE.get() + 1);
-    Ok(Box::new(FakeSimilarity { info: BackendInfo::new("fake", package!()), space: spec.space.clone() }))
+    Ok(Box::new(FakeSimilarity {
+        info: BackendInfo::new("fake", package!()),
+        space: spec.space.clone(),
+        is_exact: true,
+    }))
+}
+
+pub(crate) fn create_approximate(spec: &IndexSpec<'_>, _: &Options) -> Result<Box<dyn SimilarityBackend>, Unavailable> {
+    let info = BackendInfo::new("approximate", package!());
+    Ok(Box::new(FakeSimilarity { info, space: spec.space.clone(), is_exact: false }))
 }
 
 pub(crate) fn registry(embeddings: &[EmbeddingRegistration], similarities: &[SimilarityRegistration]) -> Registry {
@@ -135,6 +144,7 @@ impl EmbeddingBackend for FakeEmbedding {
 struct FakeSimilarity {
     info: BackendInfo,
     space: EmbeddingSpace,
+    is_exact: bool,
 }
 
 impl SimilarityBackend for FakeSimilarity {
@@ -147,7 +157,7 @@ impl SimilarityBackend for FakeSimilarity {
     }
 
     fn is_exact(&self) -> bool {
-        true
+        self.is_exact
     }
 
     fn len(&self) -> Result<usize, IndexError> {

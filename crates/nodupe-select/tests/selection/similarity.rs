@@ -1,15 +1,15 @@
-use nodupe_core::{EmbeddingSpace, IndexSpec, SimilarityRegistration};
-use nodupe_select::SelectError;
+use nodupe_core::{EmbeddingSpace, IndexSpec, SimilarityRegistration, Suitability};
+use nodupe_select::{Environment, SelectError};
 
 use crate::fakes::{made, no_server, registry, selector, similarity};
 use crate::outcomes;
 
 /// Strong, but not for a few vectors.
-const GRAPH: SimilarityRegistration = similarity("graph").with_priority(50).with_rank(graph_rank);
+const GRAPH: SimilarityRegistration = similarity("graph").with_priority(50).with_suitability(graph_suits);
 const EXACT: SimilarityRegistration = similarity("exact").with_priority(10).with_supports(|_| true);
 
-fn graph_rank(spec: &IndexSpec<'_>, priority: i32) -> i32 {
-    if spec.expected_len.is_some_and(|len| len < 5000) { 0 } else { priority }
+fn graph_suits(spec: &IndexSpec<'_>) -> Suitability {
+    if spec.expected_len.is_some_and(|len| len < 5000) { Suitability::poor("they are few") } else { Suitability::Good }
 }
 
 #[test]
@@ -19,6 +19,59 @@ fn the_order_follows_what_the_index_will_hold() {
     let choose = |spec: IndexSpec<'_>| outcomes(&selector(&registry, "auto").similarity(&spec).unwrap().report);
     assert_eq!(choose(IndexSpec::new(&space)), "graph selected, exact not-tried");
     assert_eq!(choose(IndexSpec::new(&space).with_expected_len(100)), "exact selected, graph not-tried");
+}
+
+#[test]
+fn what_suits_best_comes_before_what_is_stronger_and_the_report_says_why() {
+    let made_for_it =
+        similarity("made-for-it").with_priority(1).with_suitability(|_| Suitability::best("it is made for it"));
+    let by_name = similarity("by-name").with_suitability(|_| Suitability::best("it is better still"));
+    let registry = registry(&[], &[GRAPH, made_for_it, by_name, EXACT]);
+    let space = EmbeddingSpace::cosine("m", 4).unwrap();
+    let spec = IndexSpec::new(&space).with_expected_len(100);
+    let report = selector(&registry, "auto").similarity(&spec).unwrap().report;
+    assert_eq!(outcomes(&report), "made-for-it selected, exact not-tried, graph not-tried");
+    let because: Vec<_> = report.attempts.iter().map(|attempt| attempt.suitability.because()).collect();
+    assert_eq!(because, [Some("it is made for it"), None, Some("they are few")]);
+    assert!(report.to_string().contains("best: it is made for it"), "{report}");
+    assert!(!report.fallback);
+    assert_eq!(
+        outcomes(&selector(&registry, "graph").similarity(&spec).unwrap().report).split(' ').next(),
+        Some("graph")
+    );
+}
+
+#[test]
+fn what_does_not_fit_into_the_memory_of_the_machine_comes_last() {
+    let disk = similarity("disk").with_priority(1).with_suitability(|_| Suitability::Good);
+    let registry = registry(&[], &[similarity("memory").with_priority(50), disk]);
+    let space = EmbeddingSpace::cosine("m", 4).unwrap();
+    let choose = |spec: IndexSpec<'_>, memory| {
+        let selector = selector(&registry, "auto").with_environment(Environment::empty().with_memory(memory));
+        let report = selector.similarity(&spec).unwrap().report;
+        report.selected().unwrap().name
+    };
+    let spec = IndexSpec::new(&space).with_expected_len(1_000);
+    assert_eq!((choose(spec, 16_000), choose(spec, 15_999)), ("memory", "disk"));
+    assert_eq!(choose(spec.with_memory(16_000), 15_999), "memory", "the caller knows better");
+    assert_eq!(choose(spec.with_dir(std::path::Path::new("index")), 16_000), "disk");
+    assert!(Environment::process() != Environment::process().with_memory(0), "this machine says how much it has");
+}
+
+#[test]
+fn an_approximate_backend_is_none_where_everything_must_be_found() {
+    let approximate =
+        SimilarityRegistration::new("approximate", EXACT.package, crate::fakes::create_approximate, EXACT.open);
+    let registry = registry(&[], &[approximate.with_priority(90), EXACT]);
+    let space = EmbeddingSpace::cosine("m", 4).unwrap();
+    let choose = |preference: &str, spec: IndexSpec<'_>| selector(&registry, preference).similarity(&spec);
+    let spec = IndexSpec::new(&space);
+    assert_eq!(outcomes(&choose("auto", spec).unwrap().report), "approximate selected, exact not-tried");
+    let report = choose("auto", spec.with_exact()).unwrap().report;
+    assert_eq!(outcomes(&report), "approximate approximate, exact selected");
+    assert!(!report.fallback, "nothing could have made it exact");
+    let error = choose("approximate!", spec.with_exact()).unwrap_err();
+    assert!(matches!(&error, SelectError::NothingWorks { .. }), "{error}");
 }
 
 #[test]
@@ -37,14 +90,14 @@ fn a_space_that_a_backend_cannot_hold_is_a_reason() {
 }
 
 #[test]
-fn a_panic_in_rank_or_supports_is_a_reason() {
-    let rank = similarity("rank").with_priority(90).with_rank(|_, _| panic!("no such rank"));
+fn a_panic_in_suitability_or_supports_is_a_reason() {
+    let suits = similarity("suits").with_priority(90).with_suitability(|_| panic!("no such need"));
     let supports = similarity("supports").with_priority(80).with_supports(|_| panic!("no such space"));
-    let registry = registry(&[], &[rank, supports, EXACT]);
+    let registry = registry(&[], &[suits, supports, EXACT]);
     let space = EmbeddingSpace::cosine("m", 4).unwrap();
     let report = selector(&registry, "auto").similarity(&IndexSpec::new(&space)).unwrap().report;
-    assert_eq!(outcomes(&report), "rank other, supports other, exact selected");
-    assert_eq!(report.attempts[0].detail().unwrap(), "it panicked: no such rank");
+    assert_eq!(outcomes(&report), "suits other, supports other, exact selected");
+    assert_eq!(report.attempts[0].detail().unwrap(), "it panicked: no such need");
 }
 
 #[test]

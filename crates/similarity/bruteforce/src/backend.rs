@@ -7,8 +7,8 @@ use std::path::Path;
 
 use nodupe_core::{
     BackendInfo, BuildPhase, ElementType, EmbeddingSpace, Embeddings, EmbeddingsRef, IndexError, IndexSpec, ItemId,
-    Neighbor, Neighbors, Options, Pair, Reason, Rows as CoreRows, SimilarityBackend, SlotMap, Unavailable, check_add,
-    check_distance, check_rows, package,
+    Neighbor, Neighbors, Options, Pair, Reason, Rows as CoreRows, SimilarityBackend, SlotMap, Suitability, Unavailable,
+    check_add, check_distance, check_rows, package,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -16,8 +16,8 @@ use crate::bits::Bits;
 use crate::file;
 use crate::matrix::{Matrix, Metric};
 use crate::multi_index;
-use crate::pool;
 use crate::sweep;
+use crate::threads;
 use crate::top_k::Hit;
 
 pub(crate) const NAME: &str = "bruteforce";
@@ -85,7 +85,7 @@ impl BruteForce {
     fn nearest(&self, queries: EmbeddingsRef<'_>, limit: usize, max_distance: f32) -> Vec<Vec<Hit>> {
         let live = |slot: u32| self.slots.id(slot).is_some();
         let order = |a: u32, b: u32| -> Ordering { self.slots.id(a).cmp(&self.slots.id(b)) };
-        pool::on(self.pool.as_ref(), || match (&self.rows, queries.rows()) {
+        threads::on(self.pool.as_ref(), || match (&self.rows, queries.rows()) {
             (Rows::F32(rows), CoreRows::F32 { data, .. }) => {
                 sweep::nearest(rows, data, limit, max_distance, &live, &order)
             }
@@ -281,11 +281,20 @@ pub(crate) fn supports(space: &EmbeddingSpace) -> bool {
     )
 }
 
-/// Before any other where it is fast enough; after all that take more work to set up for more.
-pub(crate) fn rank(spec: &IndexSpec<'_>, priority: i32) -> i32 {
-    let is_small = |len: usize| match spec.space.element_type() {
-        ElementType::Bit => len <= SMALL_BITS,
-        _ => len.saturating_mul(spec.space.dim()) <= SMALL,
-    };
-    if spec.dir.is_none() && spec.expected_len.is_some_and(is_small) { priority + 100 } else { priority }
+/// Best where looking at everything takes no longer than building anything else would.
+pub(crate) fn suitability(spec: &IndexSpec<'_>) -> Suitability {
+    let suitability = Suitability::in_memory(spec, 0);
+    if suitability != Suitability::Good {
+        return suitability;
+    }
+    match (spec.space.element_type(), spec.expected_len) {
+        (ElementType::Bit, None) => Suitability::best("exact, and fast enough for millions of rows of bits"),
+        (ElementType::Bit, Some(len)) if len <= SMALL_BITS => fast_enough(len),
+        (ElementType::F32, Some(len)) if len.saturating_mul(spec.space.dim()) <= SMALL => fast_enough(len),
+        _ => Suitability::Good,
+    }
+}
+
+fn fast_enough(len: usize) -> Suitability {
+    Suitability::best(format!("exact, and fast enough for {len} vectors"))
 }

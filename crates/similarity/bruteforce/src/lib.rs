@@ -8,9 +8,9 @@ mod matrix;
 mod multi_index;
 #[cfg(test)]
 mod naive;
-mod pool;
 mod popcount;
 mod sweep;
+mod threads;
 mod tile;
 mod top_k;
 
@@ -23,6 +23,6 @@ pub const REGISTRATION: SimilarityRegistration =
     SimilarityRegistration::new(backend::NAME, package!(), backend::create, backend::open)
         .with_supports(backend::supports)
         .with_priority(10)
-        .with_rank(backend::rank);
+        .with_suitability(backend::suitability);
 
 nodupe_core::submit!(REGISTRATION);

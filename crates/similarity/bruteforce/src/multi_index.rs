@@ -14,9 +14,9 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::bits::Bits;
-use crate::pool;
 use crate::popcount::{self, LANES, Near};
 use crate::sweep::{BLOCKS_PER_THREAD, Rows as _};
+use crate::threads;
 use crate::top_k::{Hit, TopK};
 
 /// Fewer rows are looked at one by one.
@@ -222,15 +222,15 @@ pub(crate) fn pairs(
     each: &mut dyn FnMut(u32, Hit) -> ControlFlow<()>,
 ) -> Option<ControlFlow<()>> {
     // Each pair is met from one side alone.
-    let (buckets, levels) = pool::on(pool, || plan(bits, radius, bits.len() / 2))?;
+    let (buckets, levels) = threads::on(pool, || plan(bits, radius, bits.len() / 2))?;
     for c in (0..buckets.len()).filter(|&c| levels[c] > 0) {
-        let join = pool::on(pool, || Join::new(bits, &buckets, &levels, c, radius));
+        let join = threads::on(pool, || Join::new(bits, &buckets, &levels, c, radius));
         let keys: usize = 1 << buckets[c].chunk.width;
         let piece = keys.div_ceil(PIECES);
         let mut starts = (0..keys).step_by(piece).peekable();
         while starts.peek().is_some() {
-            let window: Vec<usize> = starts.by_ref().take(BLOCKS_PER_THREAD * pool::threads(pool)).collect();
-            let found = pool::on(pool, || -> Vec<Vec<(u32, Hit)>> {
+            let window: Vec<usize> = starts.by_ref().take(BLOCKS_PER_THREAD * threads::count(pool)).collect();
+            let found = threads::on(pool, || -> Vec<Vec<(u32, Hit)>> {
                 let joined = window.par_iter().map_init(Scratch::default, |scratch, &start| {
                     join.within(start..keys.min(start + piece), live, scratch)
                 });

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::pool;
+use crate::threads;
 use crate::top_k::{Hit, TopK};
 
 /// Blocks of work for each thread, so that one that is held up does not hold up all.
@@ -116,7 +116,7 @@ pub(crate) fn pairs<R: Rows>(
     pool: Option<&ThreadPool>,
     each: &mut dyn FnMut(u32, Hit) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let threads = pool::threads(pool);
+    let threads = threads::count(pool);
     let mut blocks = blocks_of::<R>(0..rows.len()).flat_map(|left| {
         let (first, queries) = (left.start as u32, Arc::new(rows.stored(left.clone())));
         blocks_of::<R>(left.start..rows.len()).map(move |right| (first, Arc::clone(&queries), right))
@@ -136,7 +136,7 @@ pub(crate) fn pairs<R: Rows>(
             });
             compared.collect()
         };
-        pool::on(pool, compare).into_iter().flatten().try_for_each(|(left, right)| each(left, right))?;
+        threads::on(pool, compare).into_iter().flatten().try_for_each(|(left, right)| each(left, right))?;
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use nodupe_core::{
     BackendInfo, BuildPhase, ElementType, EmbeddingSpace, Embeddings, EmbeddingsRef, IndexError, IndexSpec, ItemId,
-    Metric, Neighbors, Options, Pair, Reason, Rows as CoreRows, SimilarityBackend, SlotMap, Unavailable, check_add,
-    check_distance, check_rows, package,
+    Metric, Neighbors, Options, Pair, Reason, Rows as CoreRows, SimilarityBackend, SlotMap, Suitability, Unavailable,
+    check_add, check_distance, check_rows, package,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -16,17 +16,11 @@ use crate::file;
 use crate::floats::{self, Floats};
 use crate::graph::Graph;
 use crate::index::Index;
-use crate::options::Parameters;
+use crate::options::{DEFAULT_M, Parameters};
 use crate::search::Wanted;
+use crate::threads;
 
 pub(crate) const NAME: &str = "hnsw";
-/// From here on the graph is worth its building, for floats: below, exact search of everything takes no longer than that.
-const MANY_FLOATS: usize = 50_000;
-/// The same for bits, which are compared that much faster one by one.
-const MANY_BITS: usize = 500_000;
-/// Below the priority of a backend that looks at everything.
-const AFTER_EXACT: i32 = 45;
-
 /// A hierarchical navigable small-world graph in memory, after Malkov and Yashunin, *Efficient and robust approximate nearest
 /// neighbor search using Hierarchical Navigable Small World graphs* (2018): approximate, and fast among many vectors.
 ///
@@ -132,7 +126,7 @@ impl Hnsw {
 
     fn nearest(&self, queries: EmbeddingsRef<'_>, wanted: Wanted) -> Vec<Vec<nodupe_core::Neighbor>> {
         let ef = self.parameters.ef;
-        self.on_pool(|| match (&self.vectors, queries.rows()) {
+        threads::on(self.pool.as_ref(), || match (&self.vectors, queries.rows()) {
             (Vectors::F32(own), CoreRows::F32 { data, .. }) => {
                 own.searcher(&self.slots, ef).nearest(&own.rows().with_rows(data), wanted)
             }
@@ -142,13 +136,6 @@ impl Hnsw {
             // An equal space has an equal element type.
             _ => Vec::new(),
         })
-    }
-
-    fn on_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            None => work(),
-        }
     }
 }
 
@@ -283,8 +270,7 @@ pub(crate) fn supports(space: &EmbeddingSpace) -> bool {
     )
 }
 
-/// Behind exact search where a graph does not pay.
-pub(crate) fn rank(spec: &IndexSpec<'_>, priority: i32) -> i32 {
-    let many = if spec.space.element_type() == ElementType::Bit { MANY_BITS } else { MANY_FLOATS };
-    if spec.expected_len.is_some_and(|len| len < many) { priority - AFTER_EXACT } else { priority }
+/// In memory the vectors and, for each, twice `m` links at the lowest level and a few above.
+pub(crate) fn suitability(spec: &IndexSpec<'_>) -> Suitability {
+    Suitability::in_memory(spec, 3 * DEFAULT_M * size_of::<u32>())
 }

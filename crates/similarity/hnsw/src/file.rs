@@ -1,10 +1,7 @@
-//! The three files of a saved index: `slots`, a [`SlotMap`]; `rows`; and `graph`. All numbers are little endian. Digests are
-//! in the manifest of the bundle.
+//! The three files of a saved index: `slots`, a [`SlotMap`]; `rows` ([`write_rows`]), those of empty slots included; and
+//! `graph`. Digests are in the manifest of the bundle.
 //!
-//! `rows` is the 8 bytes `NDROWS\n\0`, the format version (32 bits), and the rows one after the other in the order of the
-//! slots, those of empty slots included: floats of 32 bits, or packed bits.
-//!
-//! `graph` is the 8 bytes `NDHNSW\n\0`; then, of 32 bits each: the format version, `m`, the number of slots in the graph, of
+//! `graph` is the 8 bytes `NDHNSW\n\0`; then, of 32 bits each and little endian: the format version, `m`, the number of slots in the graph, of
 //! lists above level 0, and the node where walks start (`u32::MAX`: none); then a byte for the level of each slot;
 //! then, of 32 bits each, the lists of level 0, `2 * m` links for each slot, and the lists above, `m` links for each level
 //! of each slot. `u32::MAX` fills up a list.
@@ -13,16 +10,13 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use nodupe_core::{ElementType, EmbeddingSpace, Embeddings, IndexError, Rows as CoreRows, SlotMap};
+use nodupe_core::{EmbeddingSpace, Embeddings, IndexError, SlotMap, read_rows, write_rows};
 
 use crate::graph::{Graph, NONE};
 use crate::options::{MAX_M, MIN_M};
 
-const ROWS_MAGIC: &[u8; 8] = b"NDROWS\n\0";
-const GRAPH_MAGIC: &[u8; 8] = b"NDHNSW\n\0";
+const MAGIC: &[u8; 8] = b"NDHNSW\n\0";
 const VERSION: u32 = 1;
-/// Rows that are copied at a time.
-const CHUNK: u32 = 1_024;
 
 /// What the files hold.
 pub(crate) struct Saved {
@@ -39,20 +33,7 @@ pub(crate) fn write(
     read: impl Fn(std::ops::Range<u32>) -> Result<Embeddings, IndexError>,
 ) -> Result<(), IndexError> {
     slots.write(&dir.join("slots"))?;
-    let path = dir.join("rows");
-    let mut file = BufWriter::new(fs::File::create(&path).map_err(IndexError::io(&path))?);
-    put(&mut file, ROWS_MAGIC, [VERSION]).map_err(IndexError::io(&path))?;
-    let end = slots.capacity() as u32;
-    for start in (0..end).step_by(CHUNK as usize) {
-        let rows = read(start..end.min(start.saturating_add(CHUNK)))?;
-        let written = match rows.view().rows() {
-            CoreRows::F32 { data, .. } => data.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
-            CoreRows::Bits { data, .. } => file.write_all(data),
-            _ => Ok(()),
-        };
-        written.map_err(IndexError::io(&path))?;
-    }
-    file.flush().map_err(IndexError::io(&path))?;
+    write_rows(&dir.join("rows"), slots.capacity() as u32, read)?;
     let path = dir.join("graph");
     write_graph(&path, graph).map_err(IndexError::io(&path))
 }
@@ -61,7 +42,7 @@ fn write_graph(path: &Path, graph: &Graph) -> std::io::Result<()> {
     let mut file = BufWriter::new(fs::File::create(path)?);
     let lists = graph.levels().iter().map(|&level| u32::from(level)).sum();
     let header = [VERSION, graph.m() as u32, graph.len() as u32, lists, graph.entry().unwrap_or(NONE)];
-    put(&mut file, GRAPH_MAGIC, header)?;
+    put(&mut file, MAGIC, header)?;
     file.write_all(graph.levels())?;
     for link in graph.all_links() {
         file.write_all(&link.to_le_bytes())?;
@@ -82,22 +63,9 @@ pub(crate) fn read(dir: &Path, space: &EmbeddingSpace) -> Result<Saved, IndexErr
     Ok(Saved { slots, rows, graph })
 }
 
-fn read_rows(path: &Path, space: &EmbeddingSpace, slots: usize) -> Result<Embeddings, IndexError> {
-    let bytes = fs::read(path).map_err(IndexError::io(path))?;
-    let ([], rows) = header(path, &bytes, ROWS_MAGIC)?;
-    if slots.checked_mul(space.row_bytes()) != Some(rows.len()) {
-        return Err(IndexError::corrupt(path, "its length is not that of its slots"));
-    }
-    if space.element_type() == ElementType::Bit {
-        Embeddings::from_bits(space.clone(), rows.to_vec())
-    } else {
-        Embeddings::from_f32(space.clone(), rows.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
-    }
-}
-
 fn read_graph(path: &Path, slots: usize) -> Result<Graph, IndexError> {
     let bytes = fs::read(path).map_err(IndexError::io(path))?;
-    let ([m, nodes, lists, entry], rest) = header(path, &bytes, GRAPH_MAGIC)?;
+    let ([m, nodes, lists, entry], rest) = header(path, &bytes, MAGIC)?;
     let [m, nodes, lists] = [m, nodes, lists].map(|number| number as usize);
     let corrupt = |detail: &str| IndexError::corrupt(path, detail);
     if !(MIN_M..=MAX_M).contains(&m) {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::graph::{Graph, NONE};
 use crate::rows::Rows;
+use crate::threads;
 use crate::walk::{Scratch, Scratches, descend, walk};
 
 /// Nodes that are inserted one by one into an empty graph: threads that insert at the same time do not see each other's
@@ -55,11 +56,7 @@ pub(crate) fn insert_all<R: Rows>(
     let mut done = start + alone;
     progress(done as f32 / nodes.len() as f32)?;
     for part in together.chunks(together.len().div_ceil(PARTS).clamp(64, MOST)) {
-        let insert = || part.par_chunks(8).for_each(|some| insertion.insert_each(some, scratches));
-        match pool {
-            Some(pool) => pool.install(insert),
-            None => insert(),
-        }
+        threads::on(pool, || part.par_chunks(8).for_each(|some| insertion.insert_each(some, scratches)));
         done += part.len();
         progress(done as f32 / nodes.len() as f32)?;
     }

@@ -15,6 +15,7 @@ mod pairs;
 mod pool;
 mod rows;
 mod search;
+mod threads;
 mod top_k;
 mod walk;
 
@@ -27,7 +28,7 @@ pub const REGISTRATION: SimilarityRegistration =
     SimilarityRegistration::new(backend::NAME, package!(), backend::create, backend::open)
         .with_supports(backend::supports)
         .with_priority(50)
-        .with_rank(backend::rank)
+        .with_suitability(backend::suitability)
         .with_options(&options::ALL);
 
 nodupe_core::submit!(REGISTRATION);

@@ -27,6 +27,7 @@ pub(crate) const EF: OptionSpec = OptionSpec::integer(
 
 pub(crate) const ALL: [OptionSpec; 3] = [M, EF_CONSTRUCTION, EF];
 
+pub(crate) const DEFAULT_M: usize = 16;
 pub(crate) const MIN_M: usize = 2;
 pub(crate) const MAX_M: usize = 128;
 const MAX_EF: usize = 100_000;
@@ -42,7 +43,7 @@ pub(crate) struct Parameters {
 impl Parameters {
     pub(crate) fn new(options: &Options) -> Result<Self, OptionError> {
         Ok(Self {
-            m: options.get(&M)?.unwrap_or(16),
+            m: options.get(&M)?.unwrap_or(DEFAULT_M),
             ef_construction: options.get(&EF_CONSTRUCTION)?.unwrap_or(200),
             ef: options.get(&EF)?.unwrap_or(64),
         })

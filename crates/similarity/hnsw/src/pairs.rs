@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::rows::Rows;
 use crate::search::{Searcher, Wanted};
+use crate::threads;
 use crate::walk::Scratch;
 
 /// Rows that are searched around together, and so whose pairs are held, for each thread.
@@ -30,17 +31,12 @@ impl<R: Rows> Searcher<'_, R> {
         pool: Option<&ThreadPool>,
         each: &mut dyn FnMut(Pair<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let threads = pool.map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads);
         let rows: Vec<u32> = (0..self.rows.len() as u32).filter(|&slot| self.equal.is_live(slot)).collect();
-        for window in rows.chunks(threads * ROWS_A_THREAD) {
-            let search = || -> Vec<Vec<Around>> {
+        for window in rows.chunks(threads::count(pool) * ROWS_A_THREAD) {
+            let found = threads::on(pool, || -> Vec<Vec<Around>> {
                 let some = window.par_chunks(TOGETHER);
                 some.map(|some| self.scratches.with(|scratch| self.around(some, max_distance, scratch))).collect()
-            };
-            let found = match pool {
-                Some(pool) => pool.install(search),
-                None => search(),
-            };
+            });
             for around in found.iter().flatten() {
                 self.tell(around, each)?;
             }

@@ -155,18 +155,6 @@ fn options_out_of_range_are_refused() {
 }
 
 #[test]
-fn it_comes_before_exact_search_for_many_vectors_and_after_it_for_few() {
-    let space = EmbeddingSpace::cosine("toy", 8).unwrap();
-    let registration = nodupe_hnsw::REGISTRATION;
-    let rank = |len: Option<usize>| {
-        let spec = nodupe_core::IndexSpec::new(&space);
-        (registration.rank)(&len.map_or(spec, |len| spec.with_expected_len(len)), registration.priority.unwrap())
-    };
-    assert_eq!((rank(None), rank(Some(100_000))), (50, 50));
-    assert!(rank(Some(10_000)) < 10);
-}
-
-#[test]
 fn vectors_that_are_equal_do_not_cut_the_graph_apart() {
     let space = EmbeddingSpace::cosine("toy", 16).unwrap();
     let mut rows = clusters(&space, 1_500, 3).unwrap();

@@ -11,6 +11,6 @@ pub(crate) fn on<T: Send>(pool: Option<&ThreadPool>, work: impl FnOnce() -> T + 
 }
 
 /// How many threads that is.
-pub(crate) fn threads(pool: Option<&ThreadPool>) -> usize {
+pub(crate) fn count(pool: Option<&ThreadPool>) -> usize {
     pool.map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
 }
