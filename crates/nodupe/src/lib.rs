@@ -4,6 +4,8 @@
 #![cfg_attr(not(test), deny(unused_crate_dependencies))]
 
 // Linking a backend is registering it.
+#[cfg(feature = "annoy")]
+use nodupe_annoy as _;
 #[cfg(feature = "bruteforce")]
 use nodupe_bruteforce as _;
 #[cfg(feature = "candle")]

@@ -14,7 +14,11 @@ fn the_registered_backends_are_those_of_the_features() {
         (cfg!(feature = "perceptual"), "perceptual"),
         (cfg!(feature = "histogram"), "histogram"),
     ];
-    let wanted_similarities = [(cfg!(feature = "hnsw"), "hnsw"), (cfg!(feature = "bruteforce"), "bruteforce")];
+    let wanted_similarities = [
+        (cfg!(feature = "hnsw"), "hnsw"),
+        (cfg!(feature = "annoy"), "annoy"),
+        (cfg!(feature = "bruteforce"), "bruteforce"),
+    ];
     let registry = Registry::linked();
     let embeddings: Vec<&str> = registry.embeddings().iter().map(|entry| entry.name).collect();
     let similarities: Vec<&str> = registry.similarities().iter().map(|entry| entry.name).collect();

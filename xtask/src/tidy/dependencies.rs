@@ -21,7 +21,7 @@ enum Role {
 }
 
 /// Every dependency between our packages that the architecture does not allow. Development dependencies may go the same
-/// ways, and to the conformance suite.
+/// ways, to the conformance suite, and from a similarity backend to the bundles that it is saved in.
 pub(super) fn check(workspace: &Workspace) -> Vec<String> {
     let mut violations = Vec::new();
     for from in &workspace.packages {
@@ -36,8 +36,9 @@ pub(super) fn check(workspace: &Workspace) -> Vec<String> {
         for dependency in &from.dependencies {
             let Some(to) = workspace.package(&dependency.package) else { continue };
             let Some(to_role) = self::role(to) else { continue };
-            let is_suite = dependency.is_dev && to_role == Role::Conformance;
-            if !is_suite && !is_variant(from, to) && !may_depend(role, to_role) {
+            let is_bundle = role == Role::SimilarityBackend && to_role == Role::Index;
+            let is_for_tests = dependency.is_dev && (to_role == Role::Conformance || is_bundle);
+            if !is_for_tests && !is_variant(from, to) && !may_depend(role, to_role) {
                 violations.push(format!("{} must not depend on {}", from.name, to.name));
             }
             if role == Role::Facade && is_choice(to_role) && !dependency.is_optional && !dependency.is_dev {
@@ -133,6 +134,7 @@ mod tests {
             package("crates/nodupe-index", &[on("nodupe-core"), on("serde")]),
             package("crates/embedding/ort", &[on("nodupe-core"), dev_on("nodupe-conformance")]),
             package("crates/embedding/ort-cuda", &[on("nodupe-core"), on("nodupe-ort")]),
+            package("crates/similarity/annoy", &[on("nodupe-core"), dev_on("nodupe-index")]),
             package("crates/nodupe-cli", &[on("nodupe")]),
             package("benches", &[on("nodupe"), dev_on("criterion")]),
         ];

@@ -5,6 +5,7 @@ use std::mem::discriminant;
 use nodupe_core::{Embeddings, IndexError, ItemId, Neighbors, SimilarityBackend as _};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use tempfile::TempDir;
 
 use super::judge::{Truth, in_order};
 use super::subject::{Data, Index, Stage, Subject, go_on, ids_of, one, temp_dir};
@@ -69,10 +70,13 @@ fn sequences(subject: &Subject) -> Seen {
 
 /// Makes the calls on an index and on the reference.
 fn play(subject: &Subject, data: &Data, calls: &[Call]) -> Result<(), String> {
+    // Declared before the index, and so there as long: a live index works in it.
+    let mut home = None;
     let mut index = subject.create()?;
     let mut reference = NaiveIndex::new(subject.space().clone());
     for (number, call) in calls.iter().enumerate() {
-        step(subject, data, call, &mut index, &mut reference).map_err(|seen| format!("call {number} of: {seen}"))?;
+        step(subject, data, call, &mut index, &mut reference, &mut home)
+            .map_err(|seen| format!("call {number} of: {seen}"))?;
         ensure!(
             ids_of(&*index)? == ids_of(&reference)?,
             "after call {number} of it holds other ids than the reference"
@@ -87,6 +91,7 @@ fn step(
     call: &Call,
     index: &mut Index,
     reference: &mut NaiveIndex,
+    home: &mut Option<TempDir>,
 ) -> Result<(), String> {
     match call {
         Call::Add(batch) => {
@@ -121,6 +126,7 @@ fn step(
                 saved => {
                     saved.map_err(failed("save"))?;
                     *index = subject.open(dir.path()).map_err(failed("open"))?;
+                    *home = Some(dir);
                 }
             }
         }
