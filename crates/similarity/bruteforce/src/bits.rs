@@ -106,6 +106,7 @@ impl Rows for Bits {
 
     /// More than of floats, since a comparison is that much less work.
     const BLOCK: usize = 16 * LANES;
+    const TOGETHER: usize = 1;
 
     fn len(&self) -> usize {
         self.len

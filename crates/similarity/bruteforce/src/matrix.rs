@@ -147,8 +147,11 @@ impl Rows for Matrix {
     type Queries<'a> = Queries<'a>;
     type Scratch = Scratch;
 
-    // Many rows for each packing of queries, whose panels fit into the second cache with a few hundred components.
+    // Many rows for each packing of queries, whose panels fit into the second cache with a few hundred components; and whole
+    // tiles of 12 or 6 rows.
     const BLOCK: usize = 384;
+    // A panel of the widest registers.
+    const TOGETHER: usize = 32;
 
     fn len(&self) -> usize {
         self.norms.len()

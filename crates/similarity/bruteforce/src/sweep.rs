@@ -29,6 +29,8 @@ pub(crate) trait Rows: Sync {
 
     /// The most queries and the most rows that are compared in one call.
     const BLOCK: usize;
+    /// Queries that cost as much as one; [`BLOCK`](Self::BLOCK) is a multiple.
+    const TOGETHER: usize;
 
     /// Number of rows, removed ones included.
     fn len(&self) -> usize;
@@ -82,7 +84,7 @@ pub(crate) fn nearest<R: Rows>(
     let wanted = (BLOCKS_PER_THREAD * rayon::current_num_threads()).div_ceil(blocks);
     let segment = rows.len().div_ceil(wanted).next_multiple_of(R::BLOCK).max(R::BLOCK);
     queries
-        .par_chunks(count.div_ceil(blocks) * rows.width())
+        .par_chunks(count.div_ceil(blocks).next_multiple_of(R::TOGETHER) * rows.width())
         .flat_map_iter(|chunk| {
             let prepared = rows.queries(chunk);
             let fresh = || -> Vec<_> {
