@@ -270,7 +270,8 @@ pub(crate) fn supports(space: &EmbeddingSpace) -> bool {
     )
 }
 
-/// In memory the vectors and, for each, twice `m` links at the lowest level and a few above.
+/// In memory the vectors and, for each, twice `m` links at the lowest level, a few above, and all of them a second time while it
+/// is built.
 pub(crate) fn suitability(spec: &IndexSpec<'_>) -> Suitability {
-    Suitability::in_memory(spec, 3 * DEFAULT_M * size_of::<u32>())
+    Suitability::in_memory(spec, 5 * DEFAULT_M * size_of::<u32>())
 }
