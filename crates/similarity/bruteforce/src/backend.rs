@@ -17,6 +17,7 @@ use crate::file;
 use crate::matrix::{Matrix, Metric};
 use crate::multi_index;
 use crate::sweep;
+use crate::tables::Tables;
 use crate::threads;
 use crate::top_k::Hit;
 
@@ -29,7 +30,7 @@ const SMALL_BITS: usize = 4_000_000;
 /// Empty slots are dropped when there are more of them than vectors, and at least so many.
 const MIN_EMPTY: usize = 1_024;
 
-/// An index that looks at every vector: exact, and with nothing to build.
+/// An index that looks at every vector, or of rows of bits at every one that can be near: exact.
 pub struct BruteForce {
     info: BackendInfo,
     space: EmbeddingSpace,
@@ -39,10 +40,10 @@ pub struct BruteForce {
     pool: Option<ThreadPool>,
 }
 
-/// The vectors, by slot.
+/// The vectors, by slot; of bits also the tables of the last `build`, as long as slots stay what they are.
 enum Rows {
     F32(Matrix),
-    Bits(Bits),
+    Bits(Bits, Option<Tables>),
 }
 
 impl BruteForce {
@@ -56,7 +57,7 @@ impl BruteForce {
             (ElementType::F32, nodupe_core::Metric::SquaredEuclidean) => {
                 Rows::F32(Matrix::new(space.dim(), Metric::SquaredEuclidean))
             }
-            (ElementType::Bit, nodupe_core::Metric::Hamming) => Rows::Bits(Bits::new(space.dim())),
+            (ElementType::Bit, nodupe_core::Metric::Hamming) => Rows::Bits(Bits::new(space.dim()), None),
             _ => {
                 return Err(Unavailable::new(Reason::UnsupportedSpace, format!("it does not hold vectors of {space}")));
             }
@@ -89,9 +90,15 @@ impl BruteForce {
             (Rows::F32(rows), CoreRows::F32 { data, .. }) => {
                 sweep::nearest(rows, data, limit, max_distance, &live, &order)
             }
-            (Rows::Bits(rows), CoreRows::Bits { data, .. }) => {
-                multi_index::nearest(rows, data, limit, max_distance, &live, &order)
-                    .unwrap_or_else(|| sweep::nearest(rows, data, limit, max_distance, &live, &order))
+            (Rows::Bits(rows, tables), CoreRows::Bits { data, .. }) => {
+                // The cast rounds down and keeps infinity at the top.
+                let plan = tables.as_ref().and_then(|tables| tables.plan(rows, max_distance as u64));
+                let otherwise = plan.as_ref().map_or(self.slots.capacity() as f64, |plan| plan.cost);
+                let joined = multi_index::nearest(rows, data, otherwise, limit, max_distance, &live, &order);
+                joined.unwrap_or_else(|| match plan {
+                    Some(plan) => plan.nearest(rows, data, limit, max_distance, &live, &order),
+                    None => sweep::nearest(rows, data, limit, max_distance, &live, &order),
+                })
             }
             // An equal space has an equal element type.
             _ => Vec::new(),
@@ -107,7 +114,10 @@ impl BruteForce {
             let kept = self.slots.compact();
             match &mut self.rows {
                 Rows::F32(rows) => rows.compact(&kept),
-                Rows::Bits(rows) => rows.compact(&kept),
+                Rows::Bits(rows, tables) => {
+                    rows.compact(&kept);
+                    *tables = None;
+                }
             }
         }
     }
@@ -117,7 +127,7 @@ impl Rows {
     fn extend(&mut self, rows: EmbeddingsRef<'_>) {
         match (self, rows.rows()) {
             (Self::F32(own), CoreRows::F32 { data, .. }) => own.extend(data),
-            (Self::Bits(own), CoreRows::Bits { data, .. }) => own.extend(data),
+            (Self::Bits(own, _), CoreRows::Bits { data, .. }) => own.extend(data),
             // An equal space has an equal element type.
             _ => {}
         }
@@ -129,7 +139,7 @@ impl Rows {
                 let data = slots.filter_map(|slot| rows.row(slot)).flatten().copied().collect();
                 Embeddings::from_f32(space.clone(), data)
             }
-            Self::Bits(rows) => {
+            Self::Bits(rows, _) => {
                 let mut data = Vec::new();
                 slots.for_each(|slot| rows.read(slot, &mut data));
                 Embeddings::from_bits(space.clone(), data)
@@ -191,6 +201,12 @@ impl SimilarityBackend for BruteForce {
             return Err(IndexError::Cancelled);
         }
         self.compact();
+        if let Rows::Bits(rows, tables) = &mut self.rows {
+            match Tables::new(rows, self.pool.as_ref(), &mut |done| progress(BuildPhase::Linking, done)) {
+                ControlFlow::Continue(sorted) => *tables = sorted,
+                ControlFlow::Break(()) => return Err(IndexError::Cancelled),
+            }
+        }
         Ok(())
     }
 
@@ -233,7 +249,7 @@ impl SimilarityBackend for BruteForce {
         // That `each` broke is all there is to say.
         let _ = match &self.rows {
             Rows::F32(rows) => sweep::pairs(rows, max_distance, &live, self.pool.as_ref(), &mut pair),
-            Rows::Bits(rows) => {
+            Rows::Bits(rows, _) => {
                 let pool = self.pool.as_ref();
                 // The cast rounds down and keeps infinity at the top.
                 multi_index::pairs(rows, max_distance as u64, &live, pool, &mut pair)

@@ -78,6 +78,12 @@ impl Bits {
         }
     }
 
+    /// The groups from that of a slot on, and the slot of their first row.
+    pub(crate) fn groups_from(&self, slot: usize) -> (usize, &[u64]) {
+        let first = slot / LANES * LANES;
+        (first, self.groups.get(first * self.words..).unwrap_or_default())
+    }
+
     /// Where in the groups the first word of a row is; the others follow at every [`LANES`].
     fn first_word(&self, slot: usize) -> usize {
         slot / LANES * LANES * self.words + slot % LANES

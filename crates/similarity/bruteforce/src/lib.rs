@@ -10,6 +10,7 @@ mod multi_index;
 mod naive;
 mod popcount;
 mod sweep;
+mod tables;
 mod threads;
 mod tile;
 mod top_k;

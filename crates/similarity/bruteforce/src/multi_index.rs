@@ -20,7 +20,7 @@ use crate::threads;
 use crate::top_k::{Hit, TopK};
 
 /// Fewer rows are looked at one by one.
-const MIN_ROWS: usize = 16_384;
+pub(crate) const MIN_ROWS: usize = 16_384;
 /// Levels of a chunk, at most: with more, the buckets that are near outnumber the rows.
 const MAX_LEVELS: u32 = 4;
 /// What it costs, in rows that are looked at one after the other, to sort a row by a chunk, to look into a bucket, and to
@@ -33,14 +33,14 @@ const PIECES: usize = 256;
 
 /// Bits of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Chunk {
+pub(crate) struct Chunk {
     start: usize,
     width: usize,
 }
 
 impl Chunk {
     /// Cuts `bits` into as many chunks as have about a bucket for every four of `len` rows.
-    fn all(bits: usize, len: usize) -> Vec<Self> {
+    pub(crate) fn all(bits: usize, len: usize) -> Vec<Self> {
         let wanted = (len.max(4) / 4).ilog2().clamp(8, 20) as usize;
         let count = bits.div_ceil(wanted);
         let start = |number: usize| number * bits / count;
@@ -48,7 +48,7 @@ impl Chunk {
     }
 
     /// What a row has there. Chunks have at most 32 bits.
-    fn key(self, row: &[u64]) -> usize {
+    pub(crate) fn key(self, row: &[u64]) -> usize {
         let (word, shift) = (self.start / 64, self.start % 64);
         let low = row[word] >> shift;
         let high = match row.get(word + 1) {
@@ -64,7 +64,7 @@ impl Chunk {
     }
 
     /// Every difference of fewer bits than `levels`, none first.
-    fn flips(self, levels: u32) -> Vec<usize> {
+    pub(crate) fn flips(self, levels: u32) -> Vec<usize> {
         let mut flips: Vec<usize> = if levels > 0 { vec![0] } else { Vec::new() };
         let mut last: Vec<usize> = flips.clone();
         for _ in 1..levels {
@@ -79,15 +79,15 @@ impl Chunk {
 
 /// Where each bucket of a chunk starts among the rows in the order of buckets; the end of the last one at the end.
 #[derive(Debug)]
-struct Buckets {
-    chunk: Chunk,
+pub(crate) struct Buckets {
+    pub(crate) chunk: Chunk,
     starts: Vec<u32>,
     /// How many rows a row shares its bucket with, in the mean.
     crowd: f64,
 }
 
 impl Buckets {
-    fn count(chunk: Chunk, bits: &Bits) -> Self {
+    pub(crate) fn count(chunk: Chunk, bits: &Bits) -> Self {
         let mut starts = vec![0_u32; (1 << chunk.width) + 1];
         let mut row = vec![0; bits.words()];
         for slot in 0..bits.len() {
@@ -104,7 +104,7 @@ impl Buckets {
     }
 
     /// The slots in the order of buckets, in each ascending.
-    fn slots(&self, bits: &Bits) -> Vec<u32> {
+    pub(crate) fn slots(&self, bits: &Bits) -> Vec<u32> {
         let mut next = self.starts.clone();
         let mut slots = vec![0; bits.len()];
         let mut row = vec![0; bits.words()];
@@ -117,19 +117,20 @@ impl Buckets {
         slots
     }
 
-    fn bucket(&self, key: usize) -> Range<usize> {
+    pub(crate) fn bucket(&self, key: usize) -> Range<usize> {
         self.starts[key] as usize..self.starts[key + 1] as usize
     }
 }
 
-/// The levels of each chunk for a radius, and what a query then costs in rows; `None` where no levels are enough.
-fn levels(buckets: &[Buckets], radius: u64) -> Option<(Vec<u32>, f64)> {
+/// The levels of each chunk for a radius, and what a query then costs in rows where a row of a bucket costs `visit`; `None`
+/// where no levels are enough.
+pub(crate) fn levels(buckets: &[Buckets], radius: u64, visit: f64) -> Option<(Vec<u32>, f64)> {
     let mut levels = vec![0_u32; buckets.len()];
     let mut cost = 0.0;
     for _ in 0..=radius {
         let next = |(chunk, buckets): (usize, &Buckets)| {
             let flips = binomial(buckets.chunk.width, levels[chunk]);
-            (levels[chunk] < MAX_LEVELS).then_some((chunk, flips * (PROBE + VISIT * buckets.crowd)))
+            (levels[chunk] < MAX_LEVELS).then_some((chunk, flips * (PROBE + visit * buckets.crowd)))
         };
         let (chunk, step) = buckets.iter().enumerate().filter_map(next).min_by(|a, b| a.1.total_cmp(&b.1))?;
         levels[chunk] += 1;
@@ -144,25 +145,30 @@ fn binomial(n: usize, k: u32) -> f64 {
 }
 
 /// Counts the rows in the buckets of every chunk, and finds the levels of each for a radius; `None` where that and the
-/// search around `queries` rows costs more than looking at every row for each.
-fn plan(bits: &Bits, radius: u64, queries: usize) -> Option<(Vec<Buckets>, Vec<u32>)> {
+/// search around `queries` rows costs more than `otherwise` rows for each.
+fn plan(bits: &Bits, radius: u64, queries: usize, otherwise: f64) -> Option<(Vec<Buckets>, Vec<u32>)> {
     let rows = bits.len() as f64;
     let chunks = Chunk::all(bits.bits(), bits.len());
     // The radius and the number of queries alone tell where it is hopeless.
     let sort = SORT * rows * chunks.len() as f64;
-    if bits.len() < MIN_ROWS || sort > queries as f64 * rows || radius >= chunks.len() as u64 * u64::from(MAX_LEVELS) {
+    if bits.len() < MIN_ROWS
+        || sort > queries as f64 * otherwise
+        || radius >= chunks.len() as u64 * u64::from(MAX_LEVELS)
+    {
         return None;
     }
     let buckets: Vec<_> = chunks.into_par_iter().map(|chunk| Buckets::count(chunk, bits)).collect();
-    let (levels, cost) = levels(&buckets, radius)?;
-    (sort + queries as f64 * cost < queries as f64 * rows).then_some((buckets, levels))
+    let (levels, cost) = levels(&buckets, radius, VISIT)?;
+    (sort + queries as f64 * cost < queries as f64 * otherwise).then_some((buckets, levels))
 }
 
 /// For each query its `limit` nearest rows within `max_distance`, as
-/// [`sweep::nearest`](crate::sweep::nearest) gives them; `None` where that costs less.
+/// [`sweep::nearest`](crate::sweep::nearest) gives them; `None` where what there is otherwise, at a cost of so many rows a
+/// query, costs less.
 pub(crate) fn nearest(
     bits: &Bits,
     queries: &[u8],
+    otherwise: f64,
     limit: usize,
     max_distance: f32,
     live: &(impl Fn(u32) -> bool + Sync),
@@ -171,7 +177,7 @@ pub(crate) fn nearest(
     let count = queries.len() / bits.width();
     // The cast rounds down and keeps infinity at the top.
     let radius = max_distance as u64;
-    let (buckets, levels) = plan(bits, radius, count)?;
+    let (buckets, levels) = plan(bits, radius, count, otherwise)?;
     let queries = bits.queries(queries);
     let query = |q: usize| &queries[q * bits.words()..(q + 1) * bits.words()];
     let fresh = || TopK::new(limit, max_distance, order);
@@ -207,7 +213,7 @@ pub(crate) fn nearest(
 }
 
 /// Whether two rows are near in none of these chunks, the first ones: then nobody has found them yet.
-fn is_first(before: &[Buckets], levels: &[u32], a: &[u64], b: &[u64]) -> bool {
+pub(crate) fn is_first(before: &[Buckets], levels: &[u32], a: &[u64], b: &[u64]) -> bool {
     before.iter().zip(levels).all(|(buckets, &levels)| buckets.chunk.distance(a, b) >= levels)
 }
 
@@ -222,7 +228,7 @@ pub(crate) fn pairs(
     each: &mut dyn FnMut(u32, Hit) -> ControlFlow<()>,
 ) -> Option<ControlFlow<()>> {
     // Each pair is met from one side alone.
-    let (buckets, levels) = threads::on(pool, || plan(bits, radius, bits.len() / 2))?;
+    let (buckets, levels) = threads::on(pool, || plan(bits, radius, bits.len() / 2, bits.len() as f64))?;
     for c in (0..buckets.len()).filter(|&c| levels[c] > 0) {
         let join = threads::on(pool, || Join::new(bits, &buckets, &levels, c, radius));
         let keys: usize = 1 << buckets[c].chunk.width;
@@ -335,6 +341,28 @@ impl Scratch {
     }
 }
 
+/// Rows in clusters, many more than a chunk has buckets, the first byte of all the same: a chunk that tells nothing.
+#[cfg(test)]
+pub(crate) fn clusters(bytes: usize, count: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let centres: Vec<u8> = (0..count / 8 * bytes).map(|_| next() as u8).collect();
+    let mut data = Vec::with_capacity(count * bytes);
+    for _ in 0..count {
+        let centre = next() as usize % (count / 8) * bytes;
+        let start = data.len();
+        data.extend_from_slice(&centres[centre..centre + bytes]);
+        for _ in 0..next() % 12 {
+            data[start + next() as usize % bytes] ^= 1 << (next() % 8);
+        }
+        data[start] = 7;
+    }
+    data
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -342,27 +370,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Rows in clusters, many more than a chunk has buckets, the first byte of all the same: a chunk that tells nothing.
-    fn clusters(bytes: usize, count: usize, seed: u64) -> Vec<u8> {
-        let mut state = seed | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            state >> 33
-        };
-        let centres: Vec<u8> = (0..count / 8 * bytes).map(|_| next() as u8).collect();
-        let mut data = Vec::with_capacity(count * bytes);
-        for _ in 0..count {
-            let centre = next() as usize % (count / 8) * bytes;
-            let start = data.len();
-            data.extend_from_slice(&centres[centre..centre + bytes]);
-            for _ in 0..next() % 12 {
-                data[start + next() as usize % bytes] ^= 1 << (next() % 8);
-            }
-            data[start] = 7;
-        }
-        data
-    }
 
     impl Bits {
         fn of(bits: usize, data: &[u8]) -> Self {
@@ -427,7 +434,7 @@ mod tests {
             let order = |a: u32, b: u32| b.cmp(&a);
             let queries = &data[..data.len() / 3];
             let all = crate::sweep::nearest(&bits, queries, 5, radius as f32, &live, &order);
-            match nearest(&bits, queries, 5, radius as f32, &live, &order) {
+            match nearest(&bits, queries, bits.len() as f64, 5, radius as f32, &live, &order) {
                 Some(found) => prop_assert_eq!(found, all),
                 None => prop_assert!(bytes < 32 || radius > 9, "it should have been worth it"),
             }
