@@ -123,6 +123,19 @@ pub enum Orientation {
     Invariant,
 }
 
+impl Orientation {
+    /// The views that an image is asked for under, the identity first: all eight where `wish` says so, and where it is
+    /// `None` those that are cheap. Never more than the identity where orientation makes no difference.
+    pub const fn views(self, wish: Option<bool>) -> &'static [View] {
+        let all = match (self, wish) {
+            (Self::Invariant, _) | (Self::Dependent, None) => false,
+            (Self::CheapViews, None) => true,
+            (_, Some(wish)) => wish,
+        };
+        if all { &View::ORIENTATIONS } else { &[View::Identity] }
+    }
+}
+
 /// Why an image has no embedding: there is too little in it to tell it from others.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("the image cannot be described: {detail}")]

@@ -19,4 +19,4 @@ pub use linkage::{Linkage, NearPair, UnknownLinkage, cluster};
 pub use progress::{Progress, Silent, Stage};
 pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Skipped, Stats, Timings};
 pub use scan::{MakeIndex, Scan, ScanError};
-pub use walk::WalkOptions;
+pub use walk::{File, WalkOptions, walk};

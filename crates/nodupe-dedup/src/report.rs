@@ -137,7 +137,8 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    pub(crate) fn new(path: PathBuf, error: &'static str, message: impl Into<String>) -> Self {
+    /// A file that was passed over for a reason of the kind `error`.
+    pub fn new(path: PathBuf, error: &'static str, message: impl Into<String>) -> Self {
         Self { path, error, message: message.into() }
     }
 

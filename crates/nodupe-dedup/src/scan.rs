@@ -5,9 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nodupe_core::{
-    BoxError, EmbedError, EmbeddingBackend, IndexError, IndexSpec, Orientation, SimilarityBackend, View,
-};
+use nodupe_core::{BoxError, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend, View};
 use nodupe_media::PoolOptions;
 
 use crate::embed::{EmbedFailure, Embedded, Image, embed};
@@ -133,7 +131,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether each image is asked for under all eight rotations and flips. `None`: where the backend gives them for
-    /// about the price of one ([`Orientation::CheapViews`]). Never where orientation makes no difference.
+    /// about the price of one ([`CheapViews`](nodupe_core::Orientation::CheapViews)). Never where orientation makes no difference.
     #[must_use]
     pub fn with_views(mut self, views: Option<bool>) -> Self {
         self.views = views;
@@ -203,7 +201,7 @@ impl<'a> Scan<'a> {
         let stage = Instant::now();
         progress.begin(Stage::Embed, Some(unique.len()));
         let Embedded { collection, images, blank, busy } =
-            embed(self.embedding, &self.views(), self.batch(), self.pool.clone(), paths(&files, &unique), progress)?;
+            embed(self.embedding, self.views(), self.batch(), self.pool.clone(), paths(&files, &unique), progress)?;
         let mut outcome_of = vec![None; files.len()];
         let images: Vec<Option<Image>> = unique
             .iter()
@@ -280,13 +278,8 @@ impl<'a> Scan<'a> {
         if threshold > 0.0 && threshold <= 1.0 { Ok(threshold) } else { Err(ScanError::Threshold { threshold }) }
     }
 
-    fn views(&self) -> Vec<View> {
-        let all = match self.embedding.matching().orientation {
-            Orientation::Invariant => false,
-            Orientation::CheapViews => self.views.unwrap_or(true),
-            _ => self.views.unwrap_or(false),
-        };
-        if all { View::ORIENTATIONS.to_vec() } else { vec![View::Identity] }
+    fn views(&self) -> &'static [View] {
+        self.embedding.matching().orientation.views(self.views)
     }
 
     fn batch(&self) -> usize {

@@ -53,18 +53,17 @@ impl WalkOptions {
 
 /// A regular file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct File {
-    pub(crate) path: PathBuf,
-    pub(crate) bytes: u64,
+#[non_exhaustive]
+pub struct File {
+    /// Where it is, below the root as that was given.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// Every regular file at or below `roots`, once, in the order of the roots and by name below each; and what was passed
-/// over, each with its reason.
-pub(crate) fn walk(
-    roots: &[PathBuf],
-    options: WalkOptions,
-    mut each: impl FnMut() -> bool,
-) -> (Vec<File>, Vec<Skipped>) {
+/// over, each with its reason. `each` is called for every entry, and stops the walk by `false`.
+pub fn walk(roots: &[PathBuf], options: WalkOptions, mut each: impl FnMut() -> bool) -> (Vec<File>, Vec<Skipped>) {
     let mut files = Vec::new();
     let mut skipped = Vec::new();
     // One file may be reached on two ways only where roots overlap or links are followed.

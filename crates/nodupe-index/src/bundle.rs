@@ -9,11 +9,11 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nodupe_core::{IndexError, SimilarityBackend, Storage};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, System};
 use crate::error::BundleError;
 use crate::manifest::{FORMAT, Manifest, PackageVersion, StoredFile, folder, generation_of, is_plain};
 
@@ -30,8 +30,14 @@ pub fn read_manifest(path: impl AsRef<Path>) -> Result<Manifest, BundleError> {
     let path = path.as_ref();
     let file = path.join(MANIFEST);
     match Manifest::read(&file) {
-        Err(IndexError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            let there = if path.is_dir() { "it has no manifest.json" } else { "there is no such folder" };
+        Err(IndexError::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            let there = match path.metadata() {
+                Ok(found) if found.is_dir() => "it has no manifest.json",
+                Ok(_) => "it is a file",
+                Err(_) => "there is no such folder",
+            };
             Err(BundleError::NotABundle { path: path.to_owned(), detail: there.to_owned() })
         }
         read => Ok(read?),
@@ -95,17 +101,77 @@ fn metadata(path: &Path) -> Result<fs::Metadata, IndexError> {
     })
 }
 
+/// Keeps other writers out of a bundle until it is dropped: for work that takes long and should not find at its end that
+/// another has saved meanwhile. Readers are not kept out.
+#[derive(Debug)]
+pub struct WriteLock {
+    path: PathBuf,
+    _held: File,
+    /// Whether the folder was made for it.
+    is_new: bool,
+}
+
+impl WriteLock {
+    /// Takes the lock of the bundle in a folder, which is made where it is missing.
+    ///
+    /// # Errors
+    /// [`BundleError::Locked`] while another writer has it; [`BundleError::NotABundle`] where the folder holds something
+    /// else; [`IndexError::Io`].
+    pub fn acquire(path: impl AsRef<Path>) -> Result<Self, BundleError> {
+        let path = path.as_ref();
+        let is_new = !path.exists();
+        prepare(&System, path)?;
+        Ok(Self { path: path.to_owned(), _held: lock(path)?, is_new })
+    }
+
+    /// The folder of the bundle.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An empty folder in the bundle for an index that lives on disk while it is filled
+    /// ([`IndexSpec::dir`](nodupe_core::IndexSpec::dir)). The next save removes it.
+    ///
+    /// # Errors
+    /// [`IndexError::Io`].
+    pub fn working_dir(&self) -> Result<PathBuf, IndexError> {
+        let current = read_manifest(&self.path).ok().map(|manifest| manifest.generation);
+        let last = generations(&self.path)?.into_iter().chain(current).max();
+        let dir = self.path.join(folder(last.map_or(0, |last| last.saturating_add(1))));
+        fs::create_dir(&dir).map_err(IndexError::io(&dir))?;
+        Ok(dir)
+    }
+
+    /// Gives the lock back where no bundle came of it: a folder that was made for it goes again.
+    pub fn abandon(self) {
+        if self.is_new && !self.path.join(MANIFEST).exists() {
+            // Best effort: what is left is taken for a save that was cut short, and what others have put there stays.
+            for generation in generations(&self.path).unwrap_or_default() {
+                let _ = fs::remove_dir_all(self.path.join(folder(generation)));
+            }
+            let _ = fs::remove_file(self.path.join(NEXT_MANIFEST));
+            let _ = fs::remove_file(self.path.join(LOCK));
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
 /// Writes a bundle: the new generation beside the old one, then the manifest over the old manifest, which is the commit.
 /// `own` is the generation that the index has here; where another is, it is not replaced. It becomes the new one with the
-/// commit, also where something fails after that.
+/// commit, also where something fails after that. Whoever holds the lock already has it in `held`.
 pub(crate) fn write(
     disk: &dyn Disk,
     path: &Path,
+    held: Option<&WriteLock>,
     backend: &mut dyn SimilarityBackend,
     own: &mut Option<u64>,
 ) -> Result<Manifest, BundleError> {
-    prepare(disk, path)?;
-    let _lock = lock(path)?;
+    let _lock = if held.is_some() {
+        None
+    } else {
+        prepare(disk, path)?;
+        Some(lock(path)?)
+    };
     let current = match read_manifest(path) {
         Ok(manifest) => Some(manifest.generation),
         Err(BundleError::NotABundle { .. }) => None,

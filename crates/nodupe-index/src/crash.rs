@@ -201,7 +201,7 @@ fn steps_of_a_save() -> Vec<Step> {
     let dir = tempfile::tempdir().unwrap();
     let (path, mut index) = old_bundle(dir.path());
     let disk = Failing::after(usize::MAX, false);
-    index.save_to(&disk, &path).unwrap();
+    index.save_to(&disk, &path, None).unwrap();
     disk.done.take()
 }
 
@@ -216,7 +216,7 @@ fn a_crash_at_any_step_leaves_the_old_bundle_or_the_new_one() {
             let (path, mut index) = old_bundle(dir.path());
             let manifest = fs::read(path.join("manifest.json")).unwrap();
             let disk = Failing::after(after, false);
-            let saved = index.save_to(&disk, &path);
+            let saved = index.save_to(&disk, &path, None);
             disk.lose_what_was_not_synced(&path, Some(&manifest), loss);
             let len = opened(&path).unwrap_or_else(|why| panic!("{loss:?} lost after {after} of {steps} steps: {why}"));
             assert!([OLD, NEW].contains(&len), "{len} vectors after {after} steps");
@@ -236,7 +236,7 @@ fn a_crash_of_the_first_save_leaves_no_bundle_or_the_new_one() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("bundle");
             let disk = Failing::after(after, false);
-            let saved = index(NEW).save_to(&disk, &path);
+            let saved = index(NEW).save_to(&disk, &path, None);
             disk.lose_what_was_not_synced(&path, None, loss);
             match opened(&path) {
                 Ok(len) => assert_eq!(len, NEW),
@@ -258,7 +258,7 @@ fn a_step_that_fails_is_an_error_that_leaves_the_old_bundle_and_can_be_tried_aga
     for step in 0..steps.len() {
         let dir = tempfile::tempdir().unwrap();
         let (path, mut index) = old_bundle(dir.path());
-        let saved = index.save_to(&Failing::after(step, true), &path);
+        let saved = index.save_to(&Failing::after(step, true), &path, None);
         assert_eq!(opened(&path).unwrap(), if step > commit { NEW } else { OLD }, "step {step}");
         assert!(saved.is_err() || step > commit);
         // Where the commit itself fails, one cannot be sure that it did: the next save cleans up.

@@ -7,7 +7,7 @@ use nodupe_core::{
     SimilarityRegistration, Storage, Unavailable,
 };
 
-use crate::bundle;
+use crate::bundle::{self, WriteLock};
 use crate::disk::{Disk, System};
 use crate::error::BundleError;
 use crate::manifest::Manifest;
@@ -132,13 +132,26 @@ impl Index {
     /// else; [`IndexError::Corrupt`] and [`IndexError::Version`] where its manifest cannot be read; those of
     /// [`SimilarityBackend::save`]; [`IndexError::Io`].
     pub fn save(&mut self, path: impl AsRef<Path>) -> Result<Manifest, BundleError> {
-        self.save_to(&System, path.as_ref())
+        self.save_to(&System, path.as_ref(), None)
     }
 
-    pub(crate) fn save_to(&mut self, disk: &dyn Disk, path: &Path) -> Result<Manifest, BundleError> {
+    /// [`Index::save`] into the bundle whose lock the caller holds.
+    ///
+    /// # Errors
+    /// Those of [`Index::save`] but [`BundleError::Locked`].
+    pub fn save_locked(&mut self, lock: &WriteLock) -> Result<Manifest, BundleError> {
+        self.save_to(&System, lock.path(), Some(lock))
+    }
+
+    pub(crate) fn save_to(
+        &mut self,
+        disk: &dyn Disk,
+        path: &Path,
+        held: Option<&WriteLock>,
+    ) -> Result<Manifest, BundleError> {
         let here = self.saved.as_ref().filter(|(saved, _)| same_folder(saved, path));
         let mut own = here.map(|(_, generation)| *generation);
-        let written = bundle::write(disk, path, &mut *self.backend, &mut own);
+        let written = bundle::write(disk, path, held, &mut *self.backend, &mut own);
         if let Some(generation) = own {
             self.saved = Some((path.to_owned(), generation));
         }

@@ -12,7 +12,7 @@ mod manifest;
 mod rescore;
 
 pub use audit::Audit;
-pub use bundle::{read_manifest, verify};
+pub use bundle::{WriteLock, read_manifest, verify};
 pub use error::BundleError;
 pub use index::Index;
 pub use manifest::{Manifest, PackageVersion, StoredFile};
