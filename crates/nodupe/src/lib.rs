@@ -23,13 +23,19 @@ use nodupe_perceptual as _;
 #[cfg(feature = "tract")]
 use nodupe_tract_cpu as _;
 
+#[cfg(feature = "dedup")]
+mod choice;
 #[cfg(feature = "media")]
 mod compute;
+#[cfg(feature = "dedup")]
+mod indexer;
 #[cfg(feature = "dedup")]
 mod scanner;
 
 #[cfg(feature = "media")]
 pub use compute::{ComputeError, compute_embedding, compute_embeddings};
+#[cfg(feature = "dedup")]
+pub use indexer::{Answer, Converted, Indexed, Indexer, IndexerError, Match, Removed, Searcher, Wanted};
 pub use nodupe_core as core;
 pub use nodupe_core::{
     BackendInfo, EmbeddingBackend, EmbeddingSpace, Embeddings, EmbeddingsRef, ImageBatch, IndexSpec, InputSpec, ItemId,

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use nodupe_core::{EmbeddingSpace, IndexSpec, Options, Registry};
 use nodupe_dedup::{Linkage, Progress, Report, Scan, ScanError, Silent, WalkOptions};
 use nodupe_media::PoolOptions;
-use nodupe_select::{Preference, SelectError, Selected, Selector};
+use nodupe_select::{Preference, SelectError, Selected};
+
+use crate::choice;
 
 /// Finds near duplicates in folders: chooses the backends, then runs the pipeline.
 ///
@@ -188,20 +190,9 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// [`ScannerError`] where no backend runs or one fails; never for the sake of a file.
     pub fn run(&self, roots: impl IntoIterator<Item = impl Into<PathBuf>>) -> Result<Scanned, ScannerError> {
-        let linked;
-        let registry = if let Some(registry) = self.registry {
-            registry
-        } else {
-            linked = Registry::linked();
-            &linked
-        };
-        let selector = |preference: &Option<Preference>| {
-            let selector = Selector::new(registry).with_options(self.options.clone());
-            match preference {
-                Some(preference) => selector.with_preference(preference.clone()),
-                None => selector,
-            }
-        };
+        let registry = choice::registry(self.registry);
+        let selector =
+            |preference: &Option<Preference>| choice::selector(&registry, &self.options, preference.as_ref());
         let Selected { backend, report: embedding, .. } = selector(&self.embedding).embedding()?;
 
         let similarity_selector = selector(&self.similarity);
