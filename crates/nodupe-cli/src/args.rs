@@ -6,8 +6,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use nodupe::dedup::Linkage;
+use nodupe::dedup::{Linkage, WalkOptions};
+use nodupe::media::{DecodeOptions, Limits, PoolOptions};
 use nodupe::{Options, Preference};
+
+use crate::index::args::IndexCommand;
+use crate::threads;
 
 /// Finds near-duplicate images.
 #[derive(Debug, Parser)]
@@ -36,6 +40,9 @@ pub(crate) enum Command {
     /// List and fetch the native libraries of backends.
     #[command(subcommand, after_help = RUNTIMES_HELP)]
     Runtimes(RuntimesCommand),
+    /// Make, change and search indexes of images on disk.
+    #[command(subcommand, after_help = INDEX_HELP)]
+    Index(IndexCommand),
     /// Print the embeddings of images.
     #[command(after_help = EMBED_HELP)]
     Embed(EmbedArgs),
@@ -83,6 +90,15 @@ Examples:
 
 ONNX Runtime is looked for where --set ort-cpu.library=FILE and ORT_DYLIB_PATH say, then among these, then in the system.";
 
+const INDEX_HELP: &str = "\
+Examples:
+  nodupe index build photos.index ~/Pictures
+  nodupe index query photos.index photo.jpg
+  nodupe index add photos.index ~/Pictures/new
+
+An index is a folder. It holds the embedding of every image under the absolute path of its file, and says itself which \
+backend opens it and which one its images were embedded by.";
+
 /// More threads than any machine makes use of are a slip of the hand.
 const MAX_THREADS: usize = 1024;
 
@@ -113,6 +129,59 @@ impl BackendArgs {
     }
 }
 
+/// Which views of an image are looked at.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ViewArgs {
+    /// Look at every image as it is and not under the eight rotations and flips.
+    #[arg(long, conflicts_with = "views")]
+    no_views: bool,
+    /// Look at every image under the eight rotations and flips, also where that takes eight times as long.
+    #[arg(long)]
+    views: bool,
+}
+
+impl ViewArgs {
+    /// What is wished, where anything is.
+    pub(crate) fn wish(&self) -> Option<bool> {
+        if self.views { Some(true) } else { self.no_views.then_some(false) }
+    }
+}
+
+/// Which files are looked at.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct WalkArgs {
+    /// Images of more pixels than this are passed over [default: 128000000].
+    #[arg(long, value_name = "PIXELS")]
+    max_pixels: Option<u64>,
+    /// Look at hidden files and folders as well.
+    #[arg(long)]
+    hidden: bool,
+    /// Follow symbolic links.
+    #[arg(long)]
+    follow_links: bool,
+    /// Do not read .ignore and .nodupeignore files.
+    #[arg(long)]
+    no_ignore: bool,
+}
+
+impl WalkArgs {
+    pub(crate) fn options(&self) -> WalkOptions {
+        WalkOptions::default()
+            .with_follow_links(self.follow_links)
+            .with_hidden(self.hidden)
+            .with_ignore_files(!self.no_ignore)
+    }
+
+    /// Decoding within these limits, on as many threads as the backends have.
+    pub(crate) fn decoding(&self, backend: &BackendArgs) -> PoolOptions {
+        let mut limits = Limits::default();
+        if let Some(pixels) = self.max_pixels {
+            limits = limits.with_max_pixels(pixels);
+        }
+        threads::decoding(backend.threads).with_decode(DecodeOptions::default().with_limits(limits))
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ScanArgs {
     /// Folders and files to look at.
@@ -130,27 +199,13 @@ pub(crate) struct ScanArgs {
     /// everything is searched exactly [default: 0.95].
     #[arg(long, value_name = "RECALL", value_parser = recall)]
     pub(crate) min_recall: Option<f64>,
-    /// Look at every image as it is and not under the eight rotations and flips.
-    #[arg(long, conflicts_with = "views")]
-    pub(crate) no_views: bool,
-    /// Look at every image under the eight rotations and flips, also where that takes eight times as long.
-    #[arg(long)]
-    pub(crate) views: bool,
+    #[command(flatten)]
+    pub(crate) views: ViewArgs,
     /// How pairs become groups.
     #[arg(long, value_name = "HOW", default_value = "average", value_parser = linkage())]
     pub(crate) group_by: Linkage,
-    /// Images of more pixels than this are passed over [default: 128000000].
-    #[arg(long, value_name = "PIXELS")]
-    pub(crate) max_pixels: Option<u64>,
-    /// Look at hidden files and folders as well.
-    #[arg(long)]
-    pub(crate) hidden: bool,
-    /// Follow symbolic links.
-    #[arg(long)]
-    pub(crate) follow_links: bool,
-    /// Do not read .ignore and .nodupeignore files.
-    #[arg(long)]
-    pub(crate) no_ignore: bool,
+    #[command(flatten)]
+    pub(crate) walk: WalkArgs,
     /// Print JSON (documented in the README) instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -281,17 +336,17 @@ pub(crate) struct RuntimesFetchArgs {
     pub(crate) quiet: bool,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as histogram.bins=64")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
+pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MAX_THREADS);
     number.ok_or_else(|| format!("a number of threads is from 1 to {MAX_THREADS}"))
 }
 
-fn similarity(text: &str) -> Result<f32, String> {
+pub(crate) fn similarity(text: &str) -> Result<f32, String> {
     let number = text.parse().ok().filter(|number| *number > 0.0 && *number <= 1.0);
     number.ok_or_else(|| "a similarity is a number over 0 and up to 1".to_owned())
 }
@@ -335,6 +390,11 @@ mod tests {
             &["scan", "--embedding", "", "x"],
             &["scan", "--max-pixels", "-1", "x"],
             &["embed"],
+            &["index", "build", "x.index"],
+            &["index", "query", "x.index", "a.png", "-k", "0"],
+            &["index", "query", "x.index", "a.png", "--threshold", "2"],
+            &["index", "remove", "x.index"],
+            &["index", "remove", "x.index", "--missing", "a.png"],
         ] {
             assert!(Args::try_parse_from([&["nodupe"], wrong].concat()).is_err(), "{wrong:?}");
         }

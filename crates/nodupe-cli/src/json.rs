@@ -19,7 +19,7 @@ pub(crate) fn write(out: &mut impl Write, scanned: &Scanned) -> Result<(), Failu
     let document = Document {
         version: VERSION,
         interrupted: *interrupted,
-        selection: Selection { embedding: &scanned.embedding, similarity: scanned.similarity.as_ref() },
+        selection: Selection { embedding: Some(&scanned.embedding), similarity: scanned.similarity.as_ref() },
         space: &scanned.space,
         threshold: *threshold,
         audit: audit.as_ref().map(audited),
@@ -50,10 +50,11 @@ struct Document<'a> {
     stats: StatsJson,
 }
 
+/// How backends were chosen.
 #[derive(Serialize)]
-struct Selection<'a> {
-    embedding: &'a nodupe::select::Report,
-    similarity: Option<&'a nodupe::select::Report>,
+pub(crate) struct Selection<'a> {
+    pub(crate) embedding: Option<&'a nodupe::select::Report>,
+    pub(crate) similarity: Option<&'a nodupe::select::Report>,
 }
 
 /// What an approximate index was found to find.
@@ -143,7 +144,7 @@ pub(crate) struct SkippedJson<'a> {
     pub(crate) message: String,
 }
 
-fn skip(skipped: &Skipped) -> SkippedJson<'_> {
+pub(crate) fn skip(skipped: &Skipped) -> SkippedJson<'_> {
     SkippedJson { path: JsonPath(&skipped.path), error: skipped.error, message: skipped.message.clone() }
 }
 

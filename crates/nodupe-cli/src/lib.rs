@@ -7,6 +7,7 @@ mod embed;
 mod failure;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod index;
 mod interrupt;
 mod json;
 mod logging;
@@ -44,12 +45,18 @@ pub fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    logging::start(args.verbose, matches!(&args.command, Command::Scan(scan) if scan.quiet));
+    let quiet = match &args.command {
+        Command::Scan(args) => args.quiet,
+        Command::Index(command) => command.is_quiet(),
+        _ => false,
+    };
+    logging::start(args.verbose, quiet);
     let done = match &args.command {
         Command::Scan(args) => scan::run(args),
         Command::Backends(args) => backends::run(args),
         Command::Models(command) => models::run(command),
         Command::Runtimes(command) => runtimes::run(command),
+        Command::Index(command) => index::run(command),
         Command::Embed(args) => embed::run(args),
     };
     done.unwrap_or_else(|failure| failure.report())

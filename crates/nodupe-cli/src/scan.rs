@@ -5,10 +5,9 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use nodupe::dedup::{ScanError, Skipped, WalkOptions};
-use nodupe::media::{DecodeOptions, Limits};
+use nodupe::dedup::{ScanError, Skipped};
 use nodupe::select::SelectError;
-use nodupe::{Scanned, Scanner, ScannerError};
+use nodupe::{Scanner, ScannerError};
 
 use crate::args::ScanArgs;
 use crate::failure::Failure;
@@ -33,27 +32,17 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
         text::write(&mut out, &scanned, args.quiet)?;
     }
     out.flush()?;
-    Ok(exit_code(args, &scanned))
+    Ok(exit_code(&args.paths, &scanned.report.skipped, scanned.report.interrupted))
 }
 
 fn scanner(args: &ScanArgs) -> Scanner<'_> {
-    let mut limits = Limits::default();
-    if let Some(pixels) = args.max_pixels {
-        limits = limits.with_max_pixels(pixels);
-    }
-    let decode = DecodeOptions::default().with_limits(limits);
-    let decoding = threads::decoding(args.backend.threads).with_decode(decode);
-    let walk = WalkOptions::default()
-        .with_follow_links(args.follow_links)
-        .with_hidden(args.hidden)
-        .with_ignore_files(!args.no_ignore);
     let mut scanner = Scanner::new()
         .with_options(args.backend.options())
         .with_threshold(args.threshold)
         .with_linkage(args.group_by)
-        .with_views(if args.views { Some(true) } else { args.no_views.then_some(false) })
-        .with_walk(walk)
-        .with_decoding(decoding);
+        .with_views(args.views.wish())
+        .with_walk(args.walk.options())
+        .with_decoding(args.walk.decoding(&args.backend));
     if let Some(recall) = args.min_recall {
         scanner = scanner.with_min_recall(recall);
     }
@@ -80,16 +69,16 @@ pub(crate) fn selection(error: SelectError) -> Failure {
     if error.report().is_some() { error.into() } else { Failure::usage(error) }
 }
 
-/// Says which of the named paths could not be read: all of them, whatever else happened.
-fn exit_code(args: &ScanArgs, scanned: &Scanned) -> ExitCode {
+/// Says which of the paths that were named could not be read: all of them, whatever else happened.
+pub(crate) fn exit_code(paths: &[PathBuf], skipped: &[Skipped], interrupted: bool) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    let unreadable = scanned.report.skipped.iter().filter(|skipped| is_unreadable(skipped));
-    let named = Named::new(&args.paths);
+    let unreadable = skipped.iter().filter(|skipped| is_unreadable(skipped));
+    let named = Named::new(paths);
     for skipped in unreadable.filter(|skipped| named.holds(&skipped.path)) {
         say(format_args!("error: {}: {}", shown(&skipped.path), shown_text(&skipped.message)));
         code = ExitCode::FAILURE;
     }
-    if scanned.report.interrupted { ExitCode::from(interrupt::CODE) } else { code }
+    if interrupted { ExitCode::from(interrupt::CODE) } else { code }
 }
 
 /// Whether nothing came of reading it. An image without an embedding was read.

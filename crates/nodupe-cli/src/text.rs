@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use console::style;
 use indicatif::{HumanBytes, HumanCount};
 use nodupe::dedup::{Audit, Evidence, Group, GroupKind, Link, Member, Report, Skipped};
-use nodupe::select::Source;
+use nodupe::select::{Report as Choice, Source};
 use nodupe::{Scanned, View};
 
 use crate::path::shown;
@@ -98,9 +98,6 @@ fn why(link: &Link, place: usize, names: &[Cow<'_, str>]) -> String {
 
 fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
     let Report { stats, skipped, interrupted, .. } = &scanned.report;
-    let count = |number: usize, one: &str, many: &str| {
-        format!("{} {}", HumanCount(number as u64), if number == 1 { one } else { many })
-    };
     if *interrupted {
         writeln!(out, "{}", style("Interrupted: these are the duplicates among the images seen so far.").yellow())?;
     }
@@ -122,12 +119,7 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
         stats.timings.total.as_secs_f64()
     )?;
     write_skipped(out, skipped)?;
-    let name = |report: &nodupe::select::Report| report.selected().map_or("none", |attempt| attempt.name);
-    let similarity = scanned.similarity.as_ref().map(|report| {
-        let because = report.selected().and_then(|attempt| attempt.suitability.because());
-        let because = because.filter(|_| report.source == Source::Default).map(|because| format!(" ({because})"));
-        format!(", searched by {}{}", name(report), because.unwrap_or_default())
-    });
+    let similarity = scanned.similarity.as_ref().map(searched_by);
     let (space, threshold) = (&scanned.space, scanned.report.threshold);
     writeln!(
         out,
@@ -138,7 +130,32 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
     if let Some(audit) = scanned.report.audit {
         writeln!(out, "{}", audited(&audit))?;
     }
-    for report in [Some(&scanned.embedding), scanned.similarity.as_ref()].into_iter().flatten() {
+    write_choices(out, [Some(&scanned.embedding), scanned.similarity.as_ref()])
+}
+
+/// A number of things.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", HumanCount(number as u64), if number == 1 { one } else { many })
+}
+
+/// The name of the backend that was chosen.
+pub(crate) fn name(report: &Choice) -> &'static str {
+    report.selected().map_or("none", |attempt| attempt.name)
+}
+
+/// Which similarity backend was chosen, and why where nobody asked for it.
+pub(crate) fn searched_by(report: &Choice) -> String {
+    let because = report.selected().and_then(|attempt| attempt.suitability.because());
+    let because = because.filter(|_| report.source == Source::Default).map(|because| format!(" ({because})"));
+    format!(", searched by {}{}", name(report), because.unwrap_or_default())
+}
+
+/// How backends were chosen, where that is worth a word.
+pub(crate) fn write_choices<'a>(
+    out: &mut impl Write,
+    reports: impl IntoIterator<Item = Option<&'a Choice>>,
+) -> io::Result<()> {
+    for report in reports.into_iter().flatten() {
         if report.fallback || !report.unmatched.is_empty() || !report.unused_options.is_empty() {
             writeln!(out, "{report}")?;
         }
@@ -165,7 +182,7 @@ fn audited(audit: &Audit) -> String {
 }
 
 /// How many files were passed over and why, with one of each kind.
-fn write_skipped(out: &mut impl Write, skipped: &[Skipped]) -> io::Result<()> {
+pub(crate) fn write_skipped(out: &mut impl Write, skipped: &[Skipped]) -> io::Result<()> {
     let mut kinds: BTreeMap<&str, Vec<&Skipped>> = BTreeMap::new();
     for skipped in skipped {
         kinds.entry(skipped.error).or_default().push(skipped);

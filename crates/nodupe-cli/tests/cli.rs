@@ -7,6 +7,10 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+mod pictures;
+
+use pictures::{command, nodupe, picture};
+
 /// A folder with two pictures, copies of them and things that are none.
 struct Folder(tempfile::TempDir);
 
@@ -40,31 +44,6 @@ impl Folder {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
-}
-
-/// Something that hashes well: waves of several lengths, and blobs where the seed puts them.
-fn picture(seed: u32) -> image::RgbImage {
-    image::RgbImage::from_fn(300, 200, |x, y| {
-        let (x, y, s) = (x as f32, y as f32, seed as f32);
-        let waves = (x * 0.031 * s).sin() + (y * 0.047 + s).sin() + ((x + y * s) * 0.11).sin() * 0.5;
-        let blob = (-((x - 70.0 * s).powi(2) + (y - 60.0).powi(2)) / 900.0).exp() * 2.0;
-        let value = ((waves + blob + 2.5) * 40.0).clamp(0.0, 255.0) as u8;
-        image::Rgb([value, value.wrapping_mul(3) / 4, 255 - value])
-    })
-}
-
-fn nodupe(dir: &Path, args: &[&str]) -> Output {
-    command(dir, args).output().unwrap()
-}
-
-fn command(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nodupe"));
-    for variable in ["NODUPE_SIMILARITY", "RUST_LOG"] {
-        command.env_remove(variable);
-    }
-    // Whatever models this machine has: what is looked at here is the command.
-    command.env("NODUPE_EMBEDDING", "perceptual").current_dir(dir).args(args);
-    command
 }
 
 fn paths(group: &Value) -> Vec<&str> {
