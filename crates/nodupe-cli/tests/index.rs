@@ -196,8 +196,9 @@ fn an_index_of_a_model_says_which_one_it_needs() {
     let empty = nodupe::Selector::new(&registry).similarity(&nodupe::IndexSpec::new(&space)).unwrap();
     nodupe::index::Index::new(empty.backend).save(folder.at("neural")).unwrap();
     let query = ["index", "query", "neural", "photos/one.png"];
-    let output = command(folder.0.path(), &query).env("NODUPE_MODELS", "").env("XDG_CACHE_HOME", folder.at("cache"));
-    let output = output.env_remove("NODUPE_EMBEDDING").output().unwrap();
+    let mut query = command(folder.0.path(), &query);
+    query.env("NODUPE_MODELS", folder.at("none")).env("XDG_CACHE_HOME", folder.at("none"));
+    let output = query.env_remove("NODUPE_EMBEDDING").output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("`nodupe models fetch sscd-distilled`"), "{error}");

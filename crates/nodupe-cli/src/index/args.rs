@@ -53,6 +53,10 @@ Examples:
   nodupe index build --similarity hnsw photos.index ~/Pictures
   nodupe index build --force photos.index ~/Pictures
 
+A preference is a list of backends to try in order, then any that works (`ort-cuda,candle`); one that must run \
+(`hnsw!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING and NODUPE_SIMILARITY hold \
+preferences for when none is given.
+
 Images are in the index under their absolute paths, links followed, so that it means the same from every folder.
 
 After Ctrl-C what was embedded so far is saved, and `nodupe index add` goes on with what is missing.
@@ -64,7 +68,8 @@ Examples:
   nodupe index add photos.index ~/Pictures
   nodupe index add --update photos.index ~/Pictures/edited.jpg
 
-Images are embedded by a backend of the same embedding space as those in the index, or not at all.
+Images are embedded as those in the index were, or not at all: the index says by which model. Options that change its \
+vectors, such as --set histogram.bins=16, are given as they were when it was built.
 
 After Ctrl-C what was embedded so far is saved, and the same command goes on with what is missing.";
 
@@ -82,7 +87,12 @@ Examples:
   nodupe index query photos.index -k 3 *.jpg
   nodupe index query photos.index --threshold 0.9 --json photo.jpg
 
-Similarities go up to 1, most alike first. An image that is in the index itself is found too.";
+Similarities go up to 1, most alike first. An image that is in the index itself is found too.
+
+Images are embedded as those in the index were, or not at all: the index says by which model. Options that change its \
+vectors, such as --set histogram.bins=16, are given as they were when it was built.
+
+Exit codes: 0 done, 1 failed or a FILE could not be read, 2 wrong usage.";
 
 const VERIFY_HELP: &str = "\
 Examples:
