@@ -80,8 +80,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         std::os::unix::fs::symlink(&root, root.join("link")).unwrap();
+        std::fs::create_dir(root.join("sub")).unwrap();
         std::fs::write(root.join("a"), "").unwrap();
-        let before = real_path(&root.join("link/../link/./a"));
+        let before = real_path(&root.join("sub/../link/./a"));
         std::fs::remove_file(root.join("a")).unwrap();
         assert_eq!(before, root.join("a"));
         assert_eq!(real_path(&root.join("link/a")), before);
