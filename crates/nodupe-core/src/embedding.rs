@@ -255,6 +255,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn views_are_asked_for_where_they_are_cheap_or_wished_and_of_use() {
+        let all = |orientation: Orientation| [None, Some(false), Some(true)].map(|wish| orientation.views(wish).len());
+        assert_eq!(all(Orientation::Dependent), [1, 1, 8]);
+        assert_eq!(all(Orientation::CheapViews), [8, 1, 8]);
+        assert_eq!(all(Orientation::Invariant), [1, 1, 1]);
+        assert_eq!(Orientation::CheapViews.views(None)[0], View::Identity);
+    }
+
+    #[test]
     fn outcomes_that_do_not_cover_the_rows_are_refused() {
         let rows = || Embeddings::from_f32(EmbeddingSpace::cosine("toy", 1).unwrap(), vec![1.0; 3]).unwrap();
         let blank = || Err(Undescribable::new("blank"));

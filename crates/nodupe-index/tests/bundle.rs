@@ -15,7 +15,7 @@ use nodupe_core::{
     EmbeddingSpace, IndexError, Options, Package, Registry, SimilarityBackend as _, SimilarityRegistration, Storage,
     Unavailable,
 };
-use nodupe_index::{BundleError, Index, read_manifest, verify};
+use nodupe_index::{BundleError, Index, WriteLock, read_manifest, verify};
 use odd::{Odd, Oddity};
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
@@ -277,6 +277,43 @@ fn a_backend_that_cannot_run_here_says_why() {
     registry.register(entry).unwrap();
     let why = Index::open(dir.path(), &registry, &Options::new()).unwrap_err();
     assert!(matches!(&why, BundleError::Index(IndexError::Unavailable(why)) if why.detail == "no GPU"), "{why}");
+}
+
+#[test]
+fn who_holds_the_lock_saves_and_nobody_else() {
+    let dir = bundle();
+    let lock = WriteLock::acquire(dir.path()).unwrap();
+    assert!(matches!(WriteLock::acquire(dir.path()), Err(BundleError::Locked { .. })));
+    assert!(matches!(index(3).save(dir.path()), Err(BundleError::Locked { .. })));
+    let working = lock.working_dir().unwrap();
+    assert!(working.starts_with(dir.path()) && fs::read_dir(&working).unwrap().next().is_none());
+    let mut writer = open(dir.path()).unwrap();
+    writer.save_locked(&lock).unwrap();
+    assert_eq!(writer.save_locked(&lock).unwrap().generation, read_manifest(dir.path()).unwrap().generation);
+    assert!(!working.exists());
+    drop(lock);
+    index(3).save(dir.path()).unwrap();
+}
+
+#[test]
+fn a_lock_that_no_bundle_came_of_leaves_what_was_there_before() {
+    let dir = tempdir().unwrap();
+    let new = dir.path().join("new");
+    let lock = WriteLock::acquire(&new).unwrap();
+    lock.working_dir().unwrap();
+    lock.abandon();
+    assert!(!new.exists());
+    index(3).save(&new).unwrap();
+    WriteLock::acquire(&new).unwrap().abandon();
+    assert_eq!(open(&new).unwrap().backend().len().unwrap(), 3);
+    let other = dir.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("thesis.txt"), "").unwrap();
+    assert!(matches!(WriteLock::acquire(&other), Err(BundleError::NotABundle { .. })));
+    assert!(!other.join("lock").exists());
+    assert!(
+        matches!(read_manifest(other.join("thesis.txt")), Err(BundleError::NotABundle { detail, .. }) if detail == "it is a file")
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use indicatif::HumanCount;
 use nodupe::index::Manifest;
 use nodupe::{EmbeddingSpace, Indexed, Indexer, IndexerError, Options};
 use serde::Serialize;
@@ -62,10 +63,10 @@ fn write_filled(out: &mut impl Write, args: &FillArgs, indexed: &Indexed) -> io:
     let new = indexed.images - indexed.updated;
     write!(out, "{index}: {} put in", count(new, "image", "images"))?;
     if indexed.updated > 0 {
-        write!(out, ", {} again", indexed.updated)?;
+        write!(out, ", {} again", HumanCount(indexed.updated as u64))?;
     }
     if indexed.present > 0 {
-        write!(out, ", {} there already", indexed.present)?;
+        write!(out, ", {} there already", HumanCount(indexed.present as u64))?;
     }
     if let Some(manifest) = &indexed.manifest {
         write!(out, "; it holds {}", count(manifest.count as usize, "vector", "vectors"))?;
