@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod build;
 mod collection;
 mod disjoint;
 mod embed;
@@ -15,6 +16,7 @@ mod scan;
 mod walk;
 
 pub use audit::Audit;
+pub use build::{Built, build};
 pub use linkage::{Linkage, NearPair, UnknownLinkage, cluster};
 pub use progress::{Progress, Silent, Stage};
 pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Skipped, Stats, Timings};

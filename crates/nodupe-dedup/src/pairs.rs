@@ -7,6 +7,7 @@ use nodupe_core::{IndexError, IndexSpec, ItemId, SimilarityBackend, View};
 use rayon::prelude::*;
 
 use crate::audit::{self, Audit, Sampled};
+use crate::build::{STEPS, build};
 use crate::collection::Collection;
 use crate::linkage::NearPair;
 use crate::progress::{Progress, Stage};
@@ -95,26 +96,10 @@ fn fill(
     collection: &Collection,
     progress: &dyn Progress,
 ) -> Result<(), IndexError> {
-    /// Steps of a build, which says what part is done.
-    const STEPS: usize = 1_000;
     progress.begin(Stage::Build, Some(STEPS));
     index.add(ids, collection.rows(0))?;
-    let (mut phase, mut done) = (None, 0);
-    let built = index.build(&mut |now, part| {
-        if phase.replace(now) != Some(now) {
-            done = 0;
-            progress.begin(Stage::Build, Some(STEPS));
-        }
-        let reached = (part.clamp(0.0, 1.0) * STEPS as f32) as usize;
-        progress.advance(Stage::Build, reached.saturating_sub(done));
-        done = done.max(reached);
-        flow(progress)
-    });
-    match built {
-        // What is found without it is found; the search stops by itself.
-        Ok(()) | Err(IndexError::Cancelled) => Ok(()),
-        Err(error) => Err(error),
-    }
+    // What is found without it is found; the search stops by itself.
+    build(index, progress).map(|_| ())
 }
 
 /// The pairs of images that the index finds near each other, the smaller number first, and how many queries the limit cut.

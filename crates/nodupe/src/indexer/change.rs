@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nodupe_core::{
     EmbeddingBackend, EmbeddingSpace, Embeddings, IndexError, IndexSpec, ItemId, SimilarityBackend, View,
 };
-use nodupe_dedup::{Skipped, Stage, walk};
+use nodupe_dedup::{Skipped, Stage, build, walk};
 use nodupe_index::{Index, Manifest, WriteLock, read_manifest};
 use nodupe_select::Report;
 
@@ -86,7 +86,7 @@ impl Indexer<'_> {
                 self.put(selected.backend.as_ref(), index.backend_mut(), &images, &mut indexed)?;
             }
             if indexed.images > 0 {
-                indexed.interrupted |= self.link(index.backend_mut())?.stopped;
+                indexed.interrupted |= build(index.backend_mut(), self.progress)?.stopped;
                 indexed.manifest = Some(index.save_locked(&lock)?);
             }
             Ok(())
@@ -136,9 +136,9 @@ impl Indexer<'_> {
             indexed.embedding = Some(selected.report);
         }
         // Also where nothing was put in: what an earlier one that was stopped has left is linked now.
-        let linked = self.link(index.backend_mut())?;
-        indexed.interrupted |= linked.stopped;
-        if indexed.images > 0 || linked.did_something {
+        let built = build(index.backend_mut(), self.progress)?;
+        indexed.interrupted |= built.stopped;
+        if indexed.images > 0 || built.worked {
             indexed.manifest = Some(index.save_locked(&lock)?);
         }
         Ok(indexed.done(started))

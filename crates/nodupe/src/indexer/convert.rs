@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use nodupe_core::IndexSpec;
+use nodupe_dedup::build;
 use nodupe_index::{Index, Manifest, WriteLock};
 use nodupe_select::Report;
 
@@ -39,7 +40,7 @@ impl Indexer<'_> {
         let converted = refuse_existing(to, self.replace).and_then(|()| {
             let empty = self.empty(&registry, space, len, &lock)?;
             let mut index = source.convert(empty.backend)?;
-            let interrupted = self.link(index.backend_mut())?.stopped;
+            let interrupted = build(index.backend_mut(), self.progress)?.stopped;
             Ok(Converted { manifest: index.save_locked(&lock)?, similarity: empty.report, interrupted })
         });
         if converted.is_err() {

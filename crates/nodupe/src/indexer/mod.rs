@@ -8,13 +8,10 @@ mod remove;
 mod search;
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 use std::path::Path;
 
-use nodupe_core::{
-    BuildPhase, EmbeddingBackend, EmbeddingSpace, IndexError, IndexSpec, Options, Registry, SimilarityBackend,
-};
-use nodupe_dedup::{Progress, Silent, Stage, WalkOptions};
+use nodupe_core::{EmbeddingBackend, EmbeddingSpace, IndexError, IndexSpec, Options, Registry, SimilarityBackend};
+use nodupe_dedup::{Progress, Silent, WalkOptions};
 use nodupe_index::{BundleError, WriteLock, read_manifest};
 use nodupe_media::PoolOptions;
 use nodupe_select::{Preference, SelectError, Selected, Selector};
@@ -243,38 +240,6 @@ impl<'a> Indexer<'a> {
     fn checked(&self, registry: &Registry) -> Result<(), IndexerError> {
         Ok(registry.check(&self.options).map_err(SelectError::from)?)
     }
-
-    /// Builds the index. Whether it was stopped: it is as it was then, and finds everything all the same.
-    fn link(&self, index: &mut dyn SimilarityBackend) -> Result<Linked, IndexError> {
-        const STEPS: usize = 1000;
-        let mut now: Option<(BuildPhase, usize)> = None;
-        let mut told = 0;
-        let built = index.build(&mut |phase, part| {
-            told += 1;
-            let step = (part.clamp(0.0, 1.0) * STEPS as f32) as usize;
-            let before = match now {
-                Some((before, step)) if before == phase => step,
-                _ => {
-                    self.progress.begin(Stage::Build, Some(STEPS));
-                    0
-                }
-            };
-            self.progress.advance(Stage::Build, step.saturating_sub(before));
-            now = Some((phase, step.max(before)));
-            if self.progress.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        match built {
-            // An index that has nothing to do may say once that it is done.
-            Ok(()) => Ok(Linked { did_something: told > 1, stopped: false }),
-            Err(IndexError::Cancelled) => Ok(Linked { did_something: false, stopped: true }),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-struct Linked {
-    did_something: bool,
-    stopped: bool,
 }
 
 /// Refuses to put an index in the place of another, unless that is wished.
