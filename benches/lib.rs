@@ -18,6 +18,18 @@ impl Random {
     pub fn number(&mut self) -> f32 {
         (self.bits() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
+
+    /// A number of 0 to `below`, which is not 0.
+    pub fn below(&mut self, below: usize) -> usize {
+        (self.bits() % below as u64) as usize
+    }
+
+    /// A number of the standard normal distribution: one of each pair of Box and Muller (1958).
+    pub fn normal(&mut self) -> f32 {
+        let unit = |bits: u64| ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+        let (radius, angle) = (unit(self.bits()), unit(self.bits()));
+        ((-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()) as f32
+    }
 }
 
 /// RGB pixels that look like a photograph to a codec: waves of several lengths, and noise.
