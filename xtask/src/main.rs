@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
 mod command;
 mod features;
@@ -26,7 +27,9 @@ cargo xtask COMMAND
   features [--release-lto] each feature of the facade alone, none, and the default ones: what is registered is what the
                            feature says; --release-lto checks the same in a release build with fat LTO
   tidy                     what the compiler does not check: which crate may depend on which, sizes, names, documents
-  bench [ARGS]             the benchmarks; ARGS go to `cargo bench`
+  bench similarity [OPTIONS]  every similarity backend and its peers on the same vectors, in turns: a table and a plot in
+                           docs/benchmarks; `cargo xtask bench similarity --help`
+  bench [ARGS]             the other benchmarks; ARGS go to `cargo bench`
   help                     this";
 
 fn main() -> ExitCode {
@@ -53,7 +56,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["features"] => features::run(features::Build::Dev),
         ["features", "--release-lto"] => features::run(features::Build::ReleaseLto),
         ["tidy"] => tidy::run(),
-        ["bench", rest @ ..] => command::cargo(["bench", "--package", "nodupe-benches"]).args(rest).run(),
+        ["bench", rest @ ..] => bench::run(rest),
         other => Err(Failure::new(format!("no such command: `{}`; see `cargo xtask help`", other.join(" ")))),
     }
 }
