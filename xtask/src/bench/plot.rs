@@ -12,7 +12,7 @@ const HEIGHT: f64 = 460.0;
 const FRAME: [f64; 4] = [64.0, 52.0, 600.0, 400.0];
 /// Where the bars begin and end, their names above them.
 const BARS: [f64; 2] = [640.0, 960.0];
-/// One a library index, ours first. Each stands out from white and from near black.
+/// One for each index, the same in every section. Each stands out from white and from near black.
 const COLOURS: [&str; 10] =
     ["#2f81f7", "#e3772f", "#2da44e", "#c4432b", "#a371f7", "#b08800", "#1b9aaa", "#d2559d", "#8a6d5b", "#7d8590"];
 const STYLE: &str = "\
@@ -30,11 +30,12 @@ pub(super) fn svg(sections: &[Section]) -> String {
          <title>Recall against queries a second, time to build and memory of similarity indexes</title>\n\
          <style>{STYLE}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n"
     );
+    let colours = Colours::of(sections);
     for (place, section) in sections.iter().enumerate() {
         let _ = writeln!(svg, "<g transform=\"translate(0 {})\">", place as f64 * HEIGHT);
         let _ = writeln!(svg, "<text class=\"title\" x=\"{}\" y=\"30\">{}</text>", FRAME[0], escaped(&section.title()));
-        curves(&mut svg, section);
-        bars(&mut svg, section);
+        curves(&mut svg, section, &colours);
+        bars(&mut svg, section, &colours);
         svg.push_str("</g>\n");
     }
     svg.push_str("</svg>\n");
@@ -88,7 +89,7 @@ impl Axes {
     }
 }
 
-fn curves(svg: &mut String, section: &Section) {
+fn curves(svg: &mut String, section: &Section, colours: &Colours<'_>) {
     let Some(axes) = Axes::of(&section.indexes) else { return };
     let [left, top, right, bottom] = FRAME;
     for tick in RECALLS.into_iter().filter(|&tick| tick >= axes.least_recall) {
@@ -107,9 +108,9 @@ fn curves(svg: &mut String, section: &Section) {
     let _ = writeln!(svg, "<text class=\"middle\" x=\"{middle}\" y=\"{}\">recall@{}</text>", bottom + 38.0, section.k);
     let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\">queries/s</text>", left - 44.0, top - 8.0);
     // Ours are drawn last, over the others.
-    let (ours, peers): (Vec<_>, Vec<_>) = section.indexes.iter().zip(colours()).partition(|(index, _)| is_ours(index));
-    for (index, colour) in peers.into_iter().chain(ours) {
-        curve(svg, &axes, index, colour);
+    let (ours, peers): (Vec<_>, Vec<_>) = section.indexes.iter().partition(|index| is_ours(index));
+    for index in peers.into_iter().chain(ours) {
+        curve(svg, &axes, index, colours.of_index(index));
     }
 }
 
@@ -133,7 +134,7 @@ fn curve(svg: &mut String, axes: &Axes, index: &Summary, colour: &str) {
 }
 
 /// Time to build and memory, which are also the legend.
-fn bars(svg: &mut String, section: &Section) {
+fn bars(svg: &mut String, section: &Section, colours: &Colours<'_>) {
     let [left, right] = BARS;
     let most = |of: fn(&Summary) -> f64| section.indexes.iter().map(of).fold(f64::MIN_POSITIVE, f64::max);
     let (longest, largest) = (most(|index| index.build_s), most(|index| index.memory.unwrap_or(0.0)));
@@ -143,7 +144,8 @@ fn bars(svg: &mut String, section: &Section) {
     for (x, heading) in [(left, "build"), (second, "memory")] {
         let _ = writeln!(svg, "<text class=\"small\" x=\"{x}\" y=\"{}\">{heading}</text>", FRAME[1] - 8.0);
     }
-    for (row, (index, colour)) in section.indexes.iter().zip(colours()).enumerate() {
+    for (row, index) in section.indexes.iter().enumerate() {
+        let colour = colours.of_index(index);
         let y = FRAME[1] + row as f64 * step;
         let (weight, opacity) = if is_ours(index) { ("600", "1") } else { ("400", "0.6") };
         let name = escaped(&index.name);
@@ -172,8 +174,24 @@ fn bars(svg: &mut String, section: &Section) {
     }
 }
 
-fn colours() -> impl Iterator<Item = &'static str> {
-    COLOURS.into_iter().cycle()
+/// The names of all indexes, in the order of their colours.
+struct Colours<'a>(Vec<&'a str>);
+
+impl<'a> Colours<'a> {
+    fn of(sections: &'a [Section]) -> Self {
+        let mut names: Vec<&str> = Vec::new();
+        for index in sections.iter().flat_map(|section| &section.indexes) {
+            if !names.contains(&index.name.as_str()) {
+                names.push(&index.name);
+            }
+        }
+        Self(names)
+    }
+
+    fn of_index(&self, index: &Summary) -> &'static str {
+        let place = self.0.iter().position(|name| *name == index.name).unwrap_or_default();
+        COLOURS[place % COLOURS.len()]
+    }
 }
 
 fn is_ours(index: &Summary) -> bool {
