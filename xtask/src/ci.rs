@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::command::{Failure, Line, cargo};
 use crate::features::Build;
 use crate::workspace::Workspace;
-use crate::{features, setup, tidy};
+use crate::{features, native, setup, tidy};
 
 /// Everything is built by one profile, so that a cold run compiles each dependency once.
 pub(crate) fn run() -> Result<(), Failure> {
@@ -29,6 +29,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         None => test,
     };
     step("test", || test.run())?;
+    step("faiss", native::faiss)?;
     step("outside", || outside(&workspace).run())?;
     println!("\nci: everything passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())

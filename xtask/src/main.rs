@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod command;
 mod features;
+mod native;
 mod setup;
 mod tidy;
 mod workspace;
@@ -21,8 +22,8 @@ cargo xtask COMMAND
 
   setup                    check the toolchain, fetch the models and the ONNX Runtime library that tests run (by pip, into
                            the user's cache), and say which optional things are absent
-  ci                       all of: fmt, tidy, clippy, doc, features, setup, test, outside (the tests of examples/third-party);
-                           stop at the first failure
+  ci                       all of: fmt, tidy, clippy, doc, features, setup, test, faiss (where what it takes is there), outside
+                           (the tests of examples/third-party); stop at the first failure
   test [ARGS]              all tests of all crates, documentation included; ARGS go to `cargo test`
   features [--release-lto] each feature of the facade alone, none, and the default ones: what is registered is what the
                            feature says; --release-lto checks the same in a release build with fat LTO

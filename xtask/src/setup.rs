@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::command::{Failure, Line, cargo};
+use crate::native;
 use crate::workspace::Workspace;
 
 /// Environment variables that add something, and what is missing without them.
@@ -16,6 +17,7 @@ const RUNTIME: &str = "onnxruntime";
 
 pub(crate) fn run() -> Result<(), Failure> {
     toolchain_is_there()?;
+    native::say();
     bring()?;
     for (variable, without) in OPTIONAL {
         match std::env::var_os(variable) {

@@ -10,6 +10,8 @@ use nodupe_annoy as _;
 use nodupe_bruteforce as _;
 #[cfg(feature = "candle")]
 use nodupe_candle as _;
+#[cfg(any(feature = "faiss", feature = "faiss-system"))]
+use nodupe_faiss as _;
 #[cfg(feature = "histogram")]
 use nodupe_histogram as _;
 #[cfg(feature = "hnsw")]

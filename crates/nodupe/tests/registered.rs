@@ -15,6 +15,7 @@ fn the_registered_backends_are_those_of_the_features() {
         (cfg!(feature = "histogram"), "histogram"),
     ];
     let wanted_similarities = [
+        (cfg!(any(feature = "faiss", feature = "faiss-system")), "faiss"),
         (cfg!(feature = "hnsw"), "hnsw"),
         (cfg!(feature = "annoy"), "annoy"),
         (cfg!(feature = "bruteforce"), "bruteforce"),

@@ -37,7 +37,9 @@ fn hash(row: Row<'_>) -> u64 {
     const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |state: u64, word: u64| (state.rotate_left(23) ^ word).wrapping_mul(SEED);
     match row {
-        Row::F32(row) => row.iter().fold(SEED, |state, number| mix(state, u64::from((number + 0.0).to_bits()))),
+        Row::F32(row) => row.chunks(2).fold(SEED, |state, two| {
+            mix(state, two.iter().fold(0, |word, number| word << 32 | u64::from((number + 0.0).to_bits())))
+        }),
         Row::Bits(row) => row.iter().fold(SEED, |state, &byte| mix(state, u64::from(byte))),
         _ => SEED,
     }

@@ -186,7 +186,7 @@ fn too_few_vectors_to_train_with_are_all_looked_at() {
     let rows = clusters(&cosine(), 300, 4).unwrap();
     let (backend, ids) = built(&rows, &with("IVF64,PQ8"));
     let queries = clusters(&cosine(), 20, 5).unwrap();
-    assert_eq!(recall(&truth_of(&rows, &ids, &queries, 10), &backend.search(queries.view(), 10).unwrap()), 1.0);
+    assert_eq!(backend.search(queries.view(), 10).unwrap(), truth_of(&rows, &ids, &queries, 10));
 }
 
 #[test]
