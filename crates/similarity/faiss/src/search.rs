@@ -248,17 +248,25 @@ impl Search<'_> {
             }
             let mut unfinished = Vec::new();
             for some in pending.chunks((AT_ONCE / k).clamp(1, QUERIES)) {
-                let rows = gather(queries, some)?;
-                let found = search(rows.view(), k).map_err(failed)?;
+                let gathered;
+                let rows = match (some, queries.slice(some[0]..some[0] + some.len())) {
+                    // In one run, as all are at first.
+                    ([first, .., last], Some(run)) if last - first + 1 == some.len() => run,
+                    _ => {
+                        gathered = gather(queries, some)?;
+                        gathered.view()
+                    }
+                };
+                let found = search(rows, k).map_err(failed)?;
                 let look = |place: usize| {
-                    let Some(query) = rows.view().get(place) else { return Ok((Vec::new(), Next::Done)) };
+                    let Some(query) = rows.get(place) else { return Ok((Vec::new(), Next::Done)) };
                     let (hits, given, last) = self.measure(query, found.of(place), start)?;
                     if given < k || k >= native.len() {
                         return Ok((hits, Next::Done));
                     }
                     match judge(query, &hits, last) {
                         Next::Within(distance) => {
-                            let one = rows.view().slice(place..place + 1);
+                            let one = rows.slice(place..place + 1);
                             let alone = |one| {
                                 with_threads(Some(NonZeroUsize::MIN), || self.within(native, start, one, distance))
                             };
