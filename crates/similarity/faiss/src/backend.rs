@@ -6,8 +6,8 @@ use std::path::Path;
 
 use nodupe_core::{
     BackendInfo, BuildPhase, ElementType, EmbeddingSpace, Embeddings, EmbeddingsRef, IndexError, IndexSpec, ItemId,
-    Metric, Neighbor, Neighbors, Options, Pair, Reason, SimilarityBackend, SlotMap, Unavailable, check_add,
-    check_distance, check_rows, package,
+    Metric, Neighbor, Neighbors, Options, Pair, Reason, SimilarityBackend, SlotMap, Suitability, Unavailable,
+    check_add, check_distance, check_rows, package,
 };
 use rayon::ThreadPoolBuilder;
 
@@ -17,12 +17,6 @@ use crate::search::{Hit, Wanted};
 use crate::store::Store;
 
 pub(crate) const NAME: &str = "faiss";
-/// From here on an index that is built is worth its building, for floats: below, exact search of everything takes no longer.
-const MANY_FLOATS: usize = 50_000;
-/// The same for bits, which are compared that much faster one by one.
-const MANY_BITS: usize = 500_000;
-/// Below the priority of a backend that looks at everything.
-const AFTER_EXACT: i32 = 55;
 /// Vectors whose pairs are looked for together.
 const TOGETHER: usize = 256;
 
@@ -221,8 +215,8 @@ pub(crate) fn supports(space: &EmbeddingSpace) -> bool {
     )
 }
 
-/// Behind exact search where an index does not pay.
-pub(crate) fn rank(spec: &IndexSpec<'_>, priority: i32) -> i32 {
-    let many = if spec.space.element_type() == ElementType::Bit { MANY_BITS } else { MANY_FLOATS };
-    if spec.expected_len.is_some_and(|len| len < many) { priority - AFTER_EXACT } else { priority }
+/// In memory the vectors and the links of a graph, all of it a second time while it is built.
+pub(crate) fn suitability(spec: &IndexSpec<'_>) -> Suitability {
+    const LINKS: usize = 64 * size_of::<u32>();
+    Suitability::in_memory(spec, spec.space.row_bytes() + 2 * LINKS)
 }

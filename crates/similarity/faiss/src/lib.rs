@@ -22,7 +22,7 @@ pub const REGISTRATION: SimilarityRegistration =
     SimilarityRegistration::new(backend::NAME, package!(), backend::create, backend::open)
         .with_supports(backend::supports)
         .with_priority(60)
-        .with_rank(backend::rank)
+        .with_suitability(backend::suitability)
         .with_options(&options::ALL);
 
 nodupe_core::submit!(REGISTRATION);

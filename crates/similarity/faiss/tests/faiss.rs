@@ -8,10 +8,9 @@ use std::path::Path;
 use nodupe_conformance::data::{clusters, ids};
 use nodupe_conformance::reference::NaiveIndex;
 use nodupe_core::{
-    BuildPhase, EmbeddingSpace, Embeddings, IndexError, IndexSpec, ItemId, Neighbors, Options, Reason,
-    SimilarityBackend,
+    BuildPhase, EmbeddingSpace, Embeddings, IndexError, ItemId, Neighbors, Options, Reason, SimilarityBackend,
 };
-use nodupe_faiss::{Faiss, REGISTRATION};
+use nodupe_faiss::Faiss;
 
 fn go_on(_: BuildPhase, _: f32) -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -321,15 +320,4 @@ fn options_that_cannot_be_are_refused() {
         let opened = Faiss::open(&cosine(), Path::new("nowhere"), &options);
         assert!(matches!(opened, Err(IndexError::Unavailable(_))));
     }
-}
-
-#[test]
-fn it_comes_before_exact_search_for_many_vectors_and_after_it_for_few() {
-    let space = cosine();
-    let rank = |len: Option<usize>| {
-        let spec = IndexSpec::new(&space);
-        (REGISTRATION.rank)(&len.map_or(spec, |len| spec.with_expected_len(len)), REGISTRATION.priority.unwrap())
-    };
-    assert_eq!((rank(None), rank(Some(100_000))), (60, 60));
-    assert!(rank(Some(10_000)) < 10);
 }
