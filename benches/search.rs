@@ -103,14 +103,20 @@ fn bench(c: &mut Criterion, registration: &SimilarityRegistration, space: &Embed
             pairs
         });
     });
-    // Built again every time, or empty places would pile up.
-    let (replaced, their_rows) = (&ids[..REPLACED], rows.view().slice(0..REPLACED).unwrap().to_owned());
+    // Others every time, or an index would take back the places that it knows.
+    let replaced = &ids[..REPLACED];
+    let mut seed = 1;
     group.throughput(Throughput::Elements(REPLACED as u64));
     group.bench_function("remove, add, build", |bencher| {
-        bencher.iter(|| {
+        let others = || {
+            seed += 1;
+            self::rows(space, REPLACED, seed)
+        };
+        let replace = |others: Embeddings| {
             index.remove(replaced).unwrap();
-            fill(index.as_mut(), replaced, &their_rows);
-        });
+            fill(index.as_mut(), replaced, &others);
+        };
+        bencher.iter_batched(others, replace, BatchSize::PerIteration);
     });
     group.finish();
 }

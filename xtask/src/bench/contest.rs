@@ -92,7 +92,14 @@ fn build(arguments: &Arguments, workspace: &Workspace) -> Result<PathBuf, Failur
     let mut features: Vec<String> = arguments.features.iter().map(|feature| format!("nodupe/{feature}")).collect();
     let makes_floats = arguments.floats.is_none() && arguments.hashes.is_none() && arguments.only != Some(Kind::Bits);
     if makes_floats && !arguments.synthetic {
-        features.push("nodupe/tract".to_owned());
+        // Those of the default features need none, others are a matter of --features.
+        let feature = match arguments.embedding.as_deref() {
+            None | Some("tract-cpu") => Some("tract"),
+            Some("ort-cpu") => Some("ort"),
+            Some("candle") => Some("candle"),
+            _ => None,
+        };
+        features.extend(feature.map(|feature| format!("nodupe/{feature}")));
     }
     let line = cargo(["build", "--release", "--package", "nodupe-benches", "--bin", "similarity"]);
     let line = if features.is_empty() { line } else { line.args(["--features", &features.join(",")]) };
