@@ -202,7 +202,8 @@ impl Contest<'_> {
             let sweep = configuration.sweep.into_iter().flat_map(|sweep| ["--sweep", sweep]).map(str::to_owned);
             let mut arguments: Vec<String> = sweep.collect();
             let (is_peer, pairs) = match configuration.engine {
-                Engine::Ours { backend, set } => {
+                Engine::Ours { kind: Some(kind), .. } if kind != vectors.kind => continue,
+                Engine::Ours { backend, set, .. } => {
                     if !built_in.lines().any(|name| name == backend) {
                         println!("skipped: {} is not built in, or holds no such vectors", configuration.name());
                         continue;
