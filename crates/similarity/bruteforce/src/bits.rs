@@ -71,6 +71,11 @@ impl Bits {
         self.words
     }
 
+    /// A word of the row in a slot.
+    pub(crate) fn word(&self, slot: usize, word: usize) -> u64 {
+        self.groups[self.first_word(slot) + word * LANES]
+    }
+
     /// Writes the words of the row in a slot over those of `out`.
     pub(crate) fn write_row(&self, slot: usize, out: &mut [u64]) {
         for (place, word) in out.iter_mut().zip(self.row(slot)) {

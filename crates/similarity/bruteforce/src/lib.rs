@@ -3,6 +3,7 @@
 
 mod backend;
 mod bits;
+mod buckets;
 mod file;
 mod matrix;
 mod multi_index;

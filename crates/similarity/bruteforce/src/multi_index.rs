@@ -8,141 +8,27 @@
 //! it costs more than looking at every row, that is done instead.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::bits::Bits;
+use crate::buckets::{Buckets, Chunk, MAX_LEVELS, MIN_ROWS, levels};
 use crate::popcount::{self, LANES, Near};
 use crate::sweep::{BLOCKS_PER_THREAD, Rows as _};
 use crate::threads;
 use crate::top_k::{Hit, TopK};
 
-/// Fewer rows are looked at one by one.
-pub(crate) const MIN_ROWS: usize = 16_384;
-/// Levels of a chunk, at most: with more, the buckets that are near outnumber the rows.
-const MAX_LEVELS: u32 = 4;
-/// What it costs, in rows that are looked at one after the other, to sort a row by a chunk, to look into a bucket, and to
-/// meet a row that is in it. Measured with a million rows of 256 bits.
+/// What it costs, in rows that are looked at one after the other, to sort a row by a chunk, and to meet a row that is in a
+/// bucket. Measured with a million rows of 256 bits.
 const SORT: f64 = 150.0;
-const PROBE: f64 = 4.0;
 const VISIT: f64 = 4.0;
 /// Pieces that the buckets of a chunk are cut into.
 const PIECES: usize = 256;
-
-/// Bits of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Chunk {
-    start: usize,
-    width: usize,
-}
-
-impl Chunk {
-    /// Cuts `bits` into as many chunks as have about a bucket for every four of `len` rows.
-    pub(crate) fn all(bits: usize, len: usize) -> Vec<Self> {
-        let wanted = (len.max(4) / 4).ilog2().clamp(8, 20) as usize;
-        let count = bits.div_ceil(wanted);
-        let start = |number: usize| number * bits / count;
-        (0..count).map(|number| Self { start: start(number), width: start(number + 1) - start(number) }).collect()
-    }
-
-    /// What a row has there. Chunks have at most 32 bits.
-    pub(crate) fn key(self, row: &[u64]) -> usize {
-        let (word, shift) = (self.start / 64, self.start % 64);
-        let low = row[word] >> shift;
-        let high = match row.get(word + 1) {
-            Some(next) if shift > 0 => next << (64 - shift),
-            _ => 0,
-        };
-        ((low | high) & ((1 << self.width) - 1)) as usize
-    }
-
-    /// In how many bits of it two rows differ.
-    fn distance(self, a: &[u64], b: &[u64]) -> u32 {
-        (self.key(a) ^ self.key(b)).count_ones()
-    }
-
-    /// Every difference of fewer bits than `levels`, none first.
-    pub(crate) fn flips(self, levels: u32) -> Vec<usize> {
-        let mut flips: Vec<usize> = if levels > 0 { vec![0] } else { Vec::new() };
-        let mut last: Vec<usize> = flips.clone();
-        for _ in 1..levels {
-            // Each is made once: a bit is only set above all others.
-            let above = |flip: usize| usize::BITS as usize - flip.leading_zeros() as usize;
-            last = last.iter().flat_map(|&flip| (above(flip)..self.width).map(move |bit| flip | 1 << bit)).collect();
-            flips.extend(&last);
-        }
-        flips
-    }
-}
-
-/// Where each bucket of a chunk starts among the rows in the order of buckets; the end of the last one at the end.
-#[derive(Debug)]
-pub(crate) struct Buckets {
-    pub(crate) chunk: Chunk,
-    starts: Vec<u32>,
-    /// How many rows a row shares its bucket with, in the mean.
-    crowd: f64,
-}
-
-impl Buckets {
-    pub(crate) fn count(chunk: Chunk, bits: &Bits) -> Self {
-        let mut starts = vec![0_u32; (1 << chunk.width) + 1];
-        let mut row = vec![0; bits.words()];
-        for slot in 0..bits.len() {
-            bits.write_row(slot, &mut row);
-            starts[chunk.key(&row) + 1] += 1;
-        }
-        let squares: f64 = starts.iter().map(|&count| f64::from(count) * f64::from(count)).sum();
-        let mut sum = 0;
-        for start in &mut starts {
-            sum += *start;
-            *start = sum;
-        }
-        Self { chunk, starts, crowd: squares / bits.len().max(1) as f64 }
-    }
-
-    /// The slots in the order of buckets, in each ascending.
-    pub(crate) fn slots(&self, bits: &Bits) -> Vec<u32> {
-        let mut next = self.starts.clone();
-        let mut slots = vec![0; bits.len()];
-        let mut row = vec![0; bits.words()];
-        for slot in 0..bits.len() {
-            bits.write_row(slot, &mut row);
-            let place = &mut next[self.chunk.key(&row)];
-            slots[*place as usize] = slot as u32;
-            *place += 1;
-        }
-        slots
-    }
-
-    pub(crate) fn bucket(&self, key: usize) -> Range<usize> {
-        self.starts[key] as usize..self.starts[key + 1] as usize
-    }
-}
-
-/// The levels of each chunk for a radius, and what a query then costs in rows where a row of a bucket costs `visit`; `None`
-/// where no levels are enough.
-pub(crate) fn levels(buckets: &[Buckets], radius: u64, visit: f64) -> Option<(Vec<u32>, f64)> {
-    let mut levels = vec![0_u32; buckets.len()];
-    let mut cost = 0.0;
-    for _ in 0..=radius {
-        let next = |(chunk, buckets): (usize, &Buckets)| {
-            let flips = binomial(buckets.chunk.width, levels[chunk]);
-            (levels[chunk] < MAX_LEVELS).then_some((chunk, flips * (PROBE + visit * buckets.crowd)))
-        };
-        let (chunk, step) = buckets.iter().enumerate().filter_map(next).min_by(|a, b| a.1.total_cmp(&b.1))?;
-        levels[chunk] += 1;
-        cost += step;
-    }
-    Some((levels, cost))
-}
-
-/// In how many ways `k` of `n` bits can be chosen.
-fn binomial(n: usize, k: u32) -> f64 {
-    (0..k as usize).map(|i| n.saturating_sub(i) as f64 / (i + 1) as f64).product()
-}
+/// Pairs with which what is left of a piece waits until they are told.
+const HELD: usize = 1 << 18;
 
 /// Counts the rows in the buckets of every chunk, and finds the levels of each for a radius; `None` where that and the
 /// search around `queries` rows costs more than `otherwise` rows for each.
@@ -217,9 +103,9 @@ pub(crate) fn is_first(before: &[Buckets], levels: &[u32], a: &[u64], b: &[u64])
     before.iter().zip(levels).all(|(buckets, &levels)| buckets.chunk.distance(a, b) >= levels)
 }
 
-/// Calls `each` once with every two rows of `bits` within `radius`, the lower slot first, in an order that depends on the rows
-/// alone, until it breaks. `None` where looking at every pair costs less. A chunk at a time is sorted, so memory is that
-/// of the rows once more; pairs of some pieces are held.
+/// Calls `each` once with every two rows of `bits` within `radius`, the lower slot first, in no promised order, until it
+/// breaks. `None` where looking at every pair costs less. A chunk at a time is sorted, so memory is that of the rows once
+/// more, and the pairs of some pieces, whose number is bounded by that of the rows.
 pub(crate) fn pairs(
     bits: &Bits,
     radius: u64,
@@ -233,21 +119,34 @@ pub(crate) fn pairs(
         let join = threads::on(pool, || Join::new(bits, &buckets, &levels, c, radius));
         let keys: usize = 1 << buckets[c].chunk.width;
         let piece = keys.div_ceil(PIECES);
-        let mut starts = (0..keys).step_by(piece).peekable();
-        while starts.peek().is_some() {
-            let window: Vec<usize> = starts.by_ref().take(BLOCKS_PER_THREAD * threads::count(pool)).collect();
-            let found = threads::on(pool, || -> Vec<Vec<(u32, Hit)>> {
-                let joined = window.par_iter().map_init(Scratch::default, |scratch, &start| {
-                    join.within(start..keys.min(start + piece), live, scratch)
-                });
+        let mut pieces: VecDeque<Piece> =
+            (0..keys).step_by(piece).map(|start| Piece { keys: start..keys.min(start + piece), joined: 0 }).collect();
+        while !pieces.is_empty() {
+            let window: Vec<Piece> =
+                pieces.drain(..pieces.len().min(BLOCKS_PER_THREAD * threads::count(pool))).collect();
+            let found = threads::on(pool, || -> Vec<_> {
+                let joined = window
+                    .into_par_iter()
+                    .map_init(Scratch::default, |scratch, piece| join.within(piece, live, scratch));
                 joined.collect()
             });
-            if found.into_iter().flatten().try_for_each(|(left, right)| each(left, right)).is_break() {
-                return Some(ControlFlow::Break(()));
+            for (pairs, rest) in found {
+                pieces.extend(rest);
+                if pairs.into_iter().try_for_each(|(left, right)| each(left, right)).is_break() {
+                    return Some(ControlFlow::Break(()));
+                }
             }
         }
     }
     Some(ControlFlow::Continue(()))
+}
+
+/// Buckets to join.
+#[derive(Debug)]
+struct Piece {
+    keys: Range<usize>,
+    /// Rows of the first of them that were joined already.
+    joined: usize,
 }
 
 /// The rows in the order of the buckets of one chunk.
@@ -276,17 +175,29 @@ impl<'a> Join<'a> {
         &self.rows[place * self.words..(place + 1) * self.words]
     }
 
-    /// The near pairs of which one row is in one of these buckets and the other in the same one or in a later one.
-    fn within(&self, keys: Range<usize>, live: &impl Fn(u32) -> bool, scratch: &mut Scratch) -> Vec<(u32, Hit)> {
+    /// The near pairs of which one row is in one of these buckets and the other in the same one or in a later one; and what is
+    /// left to join where these are many: rows that are alike have pairs by the square of their number.
+    fn within(
+        &self,
+        Piece { keys, mut joined }: Piece,
+        live: &impl Fn(u32) -> bool,
+        scratch: &mut Scratch,
+    ) -> (Vec<(u32, Hit)>, Option<Piece>) {
         let mut found = Vec::new();
-        for key in keys {
+        for key in keys.clone() {
             let own = self.buckets.bucket(key);
             if own.is_empty() {
                 continue;
             }
             scratch.gather(self, self.flips.iter().map(|flip| key ^ flip).filter(|&other| other >= key));
-            for (i, place) in own.enumerate().filter(|(_, place)| live(self.slots[*place])) {
+            for (i, place) in own.enumerate().skip(std::mem::take(&mut joined)) {
+                if found.len() >= HELD {
+                    return (found, Some(Piece { keys: key..keys.end, joined: i }));
+                }
                 let left = self.slots[place];
+                if !live(left) {
+                    continue;
+                }
                 // The own bucket comes first, so what is up to the row itself was met before.
                 scratch.each(self, self.row(place), i + 1, |right, distance| {
                     if live(right) {
@@ -295,7 +206,7 @@ impl<'a> Join<'a> {
                 });
             }
         }
-        found
+        (found, None)
     }
 }
 
@@ -388,21 +299,6 @@ mod tests {
         row.iter().zip(&other).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
     }
 
-    #[test]
-    fn flips_are_all_differences_of_few_bits() {
-        for width in [1, 5, 11] {
-            for levels in 0..=MAX_LEVELS {
-                let chunk = Chunk { start: 0, width };
-                let mut flips = chunk.flips(levels);
-                let count: f64 = (0..levels).map(|k| binomial(width, k)).sum();
-                assert!((flips.len() as f64 - count).abs() < 0.5);
-                flips.sort_unstable();
-                let wanted: Vec<usize> = (0..1_usize << width).filter(|flip| flip.count_ones() < levels).collect();
-                assert_eq!(flips, wanted);
-            }
-        }
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(6))]
 
@@ -446,17 +342,42 @@ mod tests {
         let mut bits = Bits::of(256, &clusters(32, MIN_ROWS, 5));
         let mut row = Vec::new();
         bits.read(0, &mut row);
-        for flip in 0..31 {
-            row[flip * 8 / 8] ^= 1 << (flip % 8);
+        for (place, byte) in row.iter_mut().enumerate().take(31) {
+            *byte ^= 1 << (place % 8);
         }
         bits.extend(&row);
         let last = bits.len() as u32 - 1;
         let mut seen = false;
-        let _ = pairs(&bits, 31, &|_| true, None, &mut |left, hit| {
+        let joined = pairs(&bits, 31, &|_| true, None, &mut |left, hit| {
             seen |= (left, hit.slot) == (0, last);
             ControlFlow::Continue(())
         });
         assert_eq!(distance(&bits, 0, last as usize), 31);
-        assert!(seen || pairs(&bits, 31, &|_| true, None, &mut |_, _| ControlFlow::Break(())).is_none());
+        assert!(seen && joined.is_some(), "{seen} {joined:?}");
+    }
+
+    #[test]
+    fn pairs_of_many_equal_rows_are_told_before_all_are_found() {
+        let mut data = clusters(32, MIN_ROWS, 3);
+        let equal = 3_000;
+        for _ in 0..equal {
+            data.extend_from_slice(&[0x5a; 32]);
+        }
+        let bits = Bits::of(256, &data);
+        let first = MIN_ROWS as u32;
+        let (mut most, mut all) = (0, 0_usize);
+        let chunk = Chunk::all(256, bits.len())[3];
+        let buckets = [Buckets::count(chunk, &bits)];
+        let join = Join::new(&bits, &buckets, &[1], 0, 0);
+        let mut rest = Some(Piece { keys: 0..1 << chunk.width, joined: 0 });
+        let mut scratch = Scratch::default();
+        while let Some(piece) = rest.take() {
+            let (found, after) = join.within(piece, &|slot| slot >= first, &mut scratch);
+            most = most.max(found.len());
+            all += found.len();
+            rest = after;
+        }
+        assert_eq!(all, equal * (equal - 1) / 2);
+        assert!(most <= HELD + bits.len(), "{most}");
     }
 }

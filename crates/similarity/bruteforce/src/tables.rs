@@ -7,7 +7,8 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::bits::Bits;
-use crate::multi_index::{Buckets, Chunk, MIN_ROWS, is_first, levels};
+use crate::buckets::{Buckets, Chunk, MIN_ROWS, levels};
+use crate::multi_index::is_first;
 use crate::popcount::{self, Near};
 use crate::sweep::Rows as _;
 use crate::threads;

@@ -131,7 +131,9 @@ impl WithSimd for Near<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self.rows.metric {
-            Metric::Cosine => self.run(simd, |sum, a, b| simd.mul_add_f32s(a, b, sum), |sum| (1.0 - sum).max(0.0)),
+            Metric::Cosine => {
+                self.run(simd, |sum, a, b| simd.mul_add_f32s(a, b, sum), |sum| (1.0 - sum).clamp(0.0, 2.0));
+            }
             Metric::SquaredEuclidean => {
                 let term = |sum, a, b| {
                     let difference = simd.sub_f32s(a, b);

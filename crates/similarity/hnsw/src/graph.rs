@@ -115,6 +115,11 @@ impl Graph {
         self.base.iter().chain(&self.upper).map(|link| link.load(Relaxed))
     }
 
+    /// Whether a node has any link at the lowest level.
+    pub(crate) fn is_linked(&self, node: u32) -> bool {
+        self.links(0, node).first().is_some_and(|link| link.load(Relaxed) != NONE)
+    }
+
     /// The list of a node at a level that it is at.
     #[inline]
     pub(crate) fn links(&self, level: u8, node: u32) -> &[AtomicU32] {

@@ -12,7 +12,7 @@ use crate::rows::Rows;
 use crate::threads;
 use crate::walk::{Scratch, Scratches, descend, walk};
 
-/// Nodes that are inserted one by one into an empty graph: threads that insert at the same time do not see each other's
+/// Nodes that are in a graph, or inserted one by one, before others are inserted together: threads that insert at the same time do not see each other's
 /// nodes, and in a small graph that would be most of them.
 const ALONE: usize = 256;
 /// Locks for the lists of all nodes: far more than threads, so that two seldom want the same.
@@ -50,7 +50,8 @@ pub(crate) fn insert_all<R: Rows>(
     let start = usize::from(is_higher);
     let rest: Vec<u32> = nodes.iter().copied().filter(|&node| !is_higher || node != highest).collect();
     let insertion = Insertion::new(rows, graph, ef);
-    let alone = if graph.len() > nodes.len() + ALONE { 0 } else { ALONE.min(rest.len()) };
+    let linked = (0..graph.len() as u32).filter(|&node| graph.is_linked(node)).take(ALONE).count();
+    let alone = (ALONE - linked).min(rest.len());
     let (one_by_one, together) = rest.split_at(alone);
     insertion.insert_each(one_by_one, scratches);
     let mut done = start + alone;

@@ -11,8 +11,10 @@ use crate::search::{Searcher, Wanted};
 use crate::threads;
 use crate::walk::Scratch;
 
-/// Rows that are searched around together, and so whose pairs are held, for each thread.
+/// Rows that are searched around together for each thread, at most.
 const ROWS_A_THREAD: usize = 64;
+/// Pairs that are held before fewer rows are searched around together.
+const HELD: usize = 1 << 20;
 /// Rows that one thread takes at a time.
 const TOGETHER: usize = 16;
 
@@ -32,14 +34,21 @@ impl<R: Rows> Searcher<'_, R> {
         each: &mut dyn FnMut(Pair<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let rows: Vec<u32> = (0..self.rows.len() as u32).filter(|&slot| self.equal.is_live(slot)).collect();
-        for window in rows.chunks(threads::count(pool) * ROWS_A_THREAD) {
+        let threads = threads::count(pool);
+        let (mut rest, mut rows_a_thread) = (rows.as_slice(), 1);
+        while !rest.is_empty() {
+            let (window, after) = rest.split_at(rest.len().min(threads * rows_a_thread));
+            rest = after;
             let found = threads::on(pool, || -> Vec<Vec<Around>> {
-                let some = window.par_chunks(TOGETHER);
+                let some = window.par_chunks(TOGETHER.min(rows_a_thread));
                 some.map(|some| self.scratches.with(|scratch| self.around(some, max_distance, scratch))).collect()
             });
             for around in found.iter().flatten() {
                 self.tell(around, each)?;
             }
+            let held: usize = found.iter().flatten().map(|around| around.found.len()).sum();
+            rows_a_thread =
+                if held > HELD / 2 { (rows_a_thread / 2).max(1) } else { (2 * rows_a_thread).min(ROWS_A_THREAD) };
         }
         ControlFlow::Continue(())
     }

@@ -16,6 +16,9 @@ pub(crate) struct Pool {
 }
 
 const FOLLOWED: u64 = 1;
+/// Dead nodes for each live one that is wanted, with which a pool is crowded. Where dead nodes are spread evenly, and no more
+/// than a third of all, there is one for every two live ones.
+const DEAD: usize = 4;
 
 impl Pool {
     /// Forgets all, and takes up to `limit` live nodes.
@@ -64,6 +67,11 @@ impl Pool {
     /// Whether there are as many live nodes as it takes.
     pub(crate) fn is_full(&self) -> bool {
         self.live >= self.limit
+    }
+
+    /// Whether there are so many dead nodes that the way leads through little else: each that is met moves all behind it.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.keys.len() - self.live > DEAD * self.limit
     }
 
     /// Every node with its distance, nearest first, the dead ones included.

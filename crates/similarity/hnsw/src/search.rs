@@ -115,7 +115,7 @@ impl<'a, R: Rows> Searcher<'a, R> {
         scratch.pool.reset(0);
         let nodes = self.graph.len();
         let Some(nearest) = descend(self.rows, self.graph, row, 0, scratch) else {
-            return true;
+            return nodes == 0;
         };
         let equal = equal.filter(|&first| (first as usize) < nodes).map(|first| {
             let mut distance = Vec::with_capacity(1);
@@ -128,7 +128,10 @@ impl<'a, R: Rows> Searcher<'a, R> {
                 return false;
             }
             let starts = std::iter::once(nearest).chain(equal);
-            walk((self.rows, self.graph, 0), row, starts, ef, |node| self.equal.is_live(node), scratch);
+            let is_live = |node: u32| self.equal.is_live(node);
+            if !walk((self.rows, self.graph, 0), row, starts, ef, is_live, scratch) {
+                return false;
+            }
             let is_within = |found: &(u32, f32)| !self.rows.is_beyond(found.1, wanted.max_distance);
             let within = scratch.pool.iter().take_while(is_within).filter(|found| self.equal.is_live(found.0)).count();
             if !scratch.pool.is_full() {

@@ -63,7 +63,8 @@ pub(crate) fn descend<R: Rows>(
     Some(nearest)
 }
 
-/// Walks through one level from `starts` and leaves the `ef` nearest live nodes in the pool of `scratch` (Algorithm 2).
+/// Walks through one level from `starts` and leaves the `ef` nearest live nodes in the pool of `scratch` (Algorithm 2). It gives
+/// up, and says `false`, where it meets hardly any.
 pub(crate) fn walk<R: Rows>(
     (rows, graph, level): (&R, &Graph, u8),
     row: &[R::Element],
@@ -71,7 +72,7 @@ pub(crate) fn walk<R: Rows>(
     ef: usize,
     is_live: impl Fn(u32) -> bool,
     scratch: &mut Scratch,
-) {
+) -> bool {
     let Scratch { pool, visited, fresh, near } = scratch;
     pool.reset(ef);
     visited.reset(graph.len());
@@ -98,5 +99,9 @@ pub(crate) fn walk<R: Rows>(
         for (&to, &distance) in fresh.iter().zip(near.iter()) {
             pool.offer(to, distance, &is_live);
         }
+        if pool.is_crowded() {
+            return false;
+        }
     }
+    true
 }

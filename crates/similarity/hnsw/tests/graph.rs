@@ -180,3 +180,55 @@ fn truth_of(rows: &Embeddings, ids: &[ItemId], queries: &Embeddings, k: usize) -
     truth.add(ids, rows.view()).unwrap();
     truth.search(queries.view(), k).unwrap()
 }
+
+#[test]
+fn opposite_vectors_that_are_a_little_too_long_are_within_the_largest_distance() {
+    let space = EmbeddingSpace::cosine("toy", 2).unwrap();
+    let long = 1.0 + nodupe_core::UNIT_TOLERANCE * 0.9;
+    let rows = Embeddings::from_f32(space.clone(), vec![long, 0.0, -long, 0.0, -1.0, 0.0]).unwrap();
+    let mut index = Hnsw::new(&space, &threads(1)).unwrap();
+    index.add(&["a".into(), "b".into(), "c".into()], rows.view()).unwrap();
+    let query = rows.view().slice(0..1).unwrap();
+    let ids = |found: &nodupe_core::Neighbors| found.of(0).iter().map(|near| near.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(ids(&index.search_within(query, 2.0, 5).unwrap()), ["a", "b", "c"]);
+    assert_eq!(ids(&index.search(query, 2).unwrap()), ["a", "b"]);
+    let mut pairs = 0;
+    index
+        .pairs_within(2.0, &mut |_| {
+            pairs += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(pairs, 3);
+}
+
+#[test]
+fn a_cluster_that_was_removed_does_not_hide_what_is_behind_it() {
+    // One cluster of 900 around each of five corners; all of one goes, which is less than a third of everything.
+    let space = EmbeddingSpace::squared_euclidean("toy", 4).unwrap();
+    let mut state = 7_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    let data: Vec<f32> = (0..4_500 * 4).map(|i| if i % 4 == i / 4 % 5 { 20.0 + noise() } else { noise() }).collect();
+    let rows = Embeddings::from_f32(space, data).unwrap();
+    let (mut index, ids) = filled(&rows, &threads(2).with("hnsw.ef", "8"));
+    index.build(&mut go_on).unwrap();
+    let gone: Vec<ItemId> = ids.iter().skip(2).step_by(5).cloned().collect();
+    assert_eq!(index.remove(&gone).unwrap(), 900);
+    let queries = rows.view().slice(0..50).unwrap();
+    let found = index.search(queries, 5).unwrap();
+    for (row, list) in found.iter().enumerate() {
+        assert_eq!(list.len(), 5);
+        assert!(list.iter().all(|near| !gone.contains(&near.id)));
+        if row % 5 == 2 {
+            // Exactly: the walk gives up among the dead.
+            let nearest = (0..4_500).filter(|other| other % 5 != 2).map(|other| {
+                let row_of = |row: usize| rows.get(row).unwrap();
+                nodupe_core::Metric::SquaredEuclidean.distance(row_of(row), row_of(other)).unwrap()
+            });
+            assert!((list[0].distance - nearest.fold(f32::INFINITY, f32::min)).abs() < 1e-3);
+        }
+    }
+}
