@@ -20,10 +20,11 @@ pub(crate) fn nodupe(dir: &Path, args: &[&str]) -> Output {
 
 pub(crate) fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nodupe"));
-    for variable in ["NODUPE_SIMILARITY", "RUST_LOG"] {
+    for variable in ["NODUPE_SIMILARITY", "NODUPE_MODELS", "RUST_LOG"] {
         command.env_remove(variable);
     }
     // Whatever models this machine has: what is looked at here is the command.
+    command.env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/empty"));
     command.env("NODUPE_EMBEDDING", "perceptual").current_dir(dir).args(args);
     command
 }
