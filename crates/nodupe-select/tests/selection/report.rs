@@ -41,7 +41,7 @@ fn a_report_serialises_under_names_that_stay() {
     let attempt = |name, device, outcome, reason: Option<&str>, detail: Option<&str>, help: Option<&str>| {
         serde_json::json!({
             "name": name, "package": package, "device": device,
-            "outcome": outcome, "reason": reason, "detail": detail, "help": help,
+            "outcome": outcome, "reason": reason, "detail": detail, "help": help, "suitability": "good", "because": null,
         })
     };
     let expected = serde_json::json!({

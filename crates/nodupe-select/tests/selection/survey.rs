@@ -78,6 +78,7 @@ fn a_survey_serialises_under_names_that_stay() {
             "kind": "embedding", "name": "cuda", "package": {"name": "nodupe-fakes", "version": "1.2.0"},
             "device": "cuda:0", "priority": 9, "available": false, "reason": "no-device",
             "detail": "there is no NVIDIA GPU in this machine", "help": null, "automatic": false, "options": [],
+            "suitability": "good", "because": null,
         })
     );
     let histogram = serde_json::to_value(find(&statuses, "histogram")).unwrap();
