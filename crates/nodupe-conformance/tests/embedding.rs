@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use nodupe_conformance::data::{Picture, picture};
 use nodupe_conformance::{EmbeddingSuite, agreement, agreement_on, embedding};
 use nodupe_core::{
-    EmbedError, EmbeddedBatch, EmbeddingSpace, Embeddings, ImageBatch, InputSpec, Matching, OptionSpec, Orientation,
-    Reason, Region, Row, Unavailable, Undescribable, View,
+    EmbedError, EmbeddedBatch, EmbeddingSpace, Embeddings, ImageBatch, InputSpec, Keypoint, Matching, OptionSpec,
+    Orientation, Reason, Row, Unavailable, Undescribable, View,
 };
 use toy::{Bits, Floats, Kind, Lie, Toy, Wide, caught, is_luma, registration};
 
@@ -178,11 +178,12 @@ lies! {
         }
     }
 
-    a_region_outside_is_caught, "outcomes" => {
+    a_keypoint_outside_is_caught, "outcomes" => {
         fn embed(toy: &Toy<Self>, batch: &ImageBatch<'_>) -> Result<EmbeddedBatch, EmbedError> {
             let honest = toy.honest(batch)?;
-            let regions = vec![Region { x: 0.5, ..Region::WHOLE }; honest.embeddings().len()];
-            honest.with_regions(regions)
+            let keypoint = Keypoint { x: 0.5, y: 1.5, size: 0.1, angle: 0.0, mirrored: false };
+            let keypoints = vec![keypoint; honest.embeddings().len()];
+            honest.with_keypoints(keypoints)
         }
     }
 

@@ -101,13 +101,36 @@ pub struct Matching {
     pub default_threshold: Option<f32>,
     /// What turning an image does to its embedding.
     pub orientation: Orientation,
+    /// What a row describes.
+    pub describes: Describes,
 }
 
 impl Matching {
     /// A calibrated threshold, as a similarity.
     pub const fn new(default_threshold: f32, orientation: Orientation) -> Self {
-        Self { default_threshold: Some(default_threshold), orientation }
+        Self { default_threshold: Some(default_threshold), orientation, describes: Describes::Image }
     }
+
+    /// Rows describe keypoints, which turning and mirroring an image only move; `row_threshold` is the similarity from which
+    /// on two rows may show the same part.
+    pub const fn keypoints(row_threshold: f32) -> Self {
+        Self {
+            default_threshold: Some(row_threshold),
+            orientation: Orientation::Invariant,
+            describes: Describes::Keypoints,
+        }
+    }
+}
+
+/// What a row of an embedding describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Describes {
+    /// An image: two images are as alike as their nearest rows.
+    #[default]
+    Image,
+    /// A part of an image, its [`Keypoint`]: two images are alike where many of their parts are, and moved as one.
+    Keypoints,
 }
 
 /// What turning or mirroring an image does to its embedding.
@@ -152,23 +175,21 @@ impl Undescribable {
     }
 }
 
-/// Part of an image, in fractions of its width and height from the top left.
+/// What part of an image a row describes: a place with its size and orientation (Lowe, *Distinctive image features from
+/// scale-invariant keypoints*, 2004). Two copies of an image have the same keypoints, moved as one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Region {
-    /// Left edge, 0 to 1.
+pub struct Keypoint {
+    /// From the left edge, as a fraction of the width, 0 to 1.
     pub x: f32,
-    /// Top edge, 0 to 1.
+    /// From the upper edge, as a fraction of the height, 0 to 1.
     pub y: f32,
-    /// Width, over 0 to 1.
-    pub width: f32,
-    /// Height, over 0 to 1.
-    pub height: f32,
-}
-
-impl Region {
-    /// The whole image.
-    pub const WHOLE: Self = Self { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+    /// Its scale, as a fraction of the side of the square that the image was made to fit: over 0.
+    pub size: f32,
+    /// Its orientation in radians, from the right towards below.
+    pub angle: f32,
+    /// Whether the row describes the mirror image of the part, so that it is the same for an image and its mirror image.
+    pub mirrored: bool,
 }
 
 /// What became of a batch of images: for each the rows that it became, or why it has none.
@@ -176,7 +197,7 @@ impl Region {
 pub struct EmbeddedBatch {
     embeddings: Embeddings,
     outcomes: Vec<Result<Range<usize>, Undescribable>>,
-    regions: Option<Vec<Region>>,
+    keypoints: Vec<Keypoint>,
 }
 
 impl EmbeddedBatch {
@@ -200,26 +221,26 @@ impl EmbeddedBatch {
                 detail: format!("the images have {next} rows together, and there are {}", embeddings.len()),
             });
         }
-        Ok(Self { embeddings, outcomes, regions: None })
+        Ok(Self { embeddings, outcomes, keypoints: Vec::new() })
     }
 
     /// Every image became one row.
     pub fn one_row_each(embeddings: Embeddings) -> Self {
         let outcomes = (0..embeddings.len()).map(|row| Ok(row..row + 1)).collect();
-        Self { embeddings, outcomes, regions: None }
+        Self { embeddings, outcomes, keypoints: Vec::new() }
     }
 
     /// The same with the part of its image that each row describes.
     ///
     /// # Errors
-    /// [`EmbedError::Shape`] where there are not as many regions as rows.
-    pub fn with_regions(mut self, regions: Vec<Region>) -> Result<Self, EmbedError> {
-        if regions.len() != self.embeddings.len() {
+    /// [`EmbedError::Shape`] where there are not as many keypoints as rows.
+    pub fn with_keypoints(mut self, keypoints: Vec<Keypoint>) -> Result<Self, EmbedError> {
+        if keypoints.len() != self.embeddings.len() {
             return Err(EmbedError::Shape {
-                detail: format!("{} regions for {} rows", regions.len(), self.embeddings.len()),
+                detail: format!("{} keypoints for {} rows", keypoints.len(), self.embeddings.len()),
             });
         }
-        self.regions = Some(regions);
+        self.keypoints = keypoints;
         Ok(self)
     }
 
@@ -238,9 +259,9 @@ impl EmbeddedBatch {
         &self.outcomes
     }
 
-    /// The part of its image that a row describes: [`Region::WHOLE`] unless the backend said otherwise.
-    pub fn region(&self, row: usize) -> Region {
-        self.regions.as_ref().and_then(|regions| regions.get(row)).copied().unwrap_or(Region::WHOLE)
+    /// The part of its image that each row describes, as many as there are rows; none where rows describe images as a whole.
+    pub fn keypoints(&self) -> &[Keypoint] {
+        &self.keypoints
     }
 
     /// The first row of an image; `None` where it has none.
@@ -280,6 +301,7 @@ mod tests {
         ] {
             assert!(EmbeddedBatch::new(rows(), wrong.clone()).is_err(), "{wrong:?}");
         }
-        assert!(EmbeddedBatch::one_row_each(rows()).with_regions(vec![Region::WHOLE]).is_err());
+        let keypoint = Keypoint { x: 0.5, y: 0.5, size: 0.1, angle: 0.0, mirrored: false };
+        assert!(EmbeddedBatch::one_row_each(rows()).with_keypoints(vec![keypoint]).is_err());
     }
 }

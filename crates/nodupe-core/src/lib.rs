@@ -25,7 +25,7 @@ mod view;
 
 pub use check::{check_add, check_distance, check_rows};
 pub use distance::{dot, squared_euclidean};
-pub use embedding::{EmbeddedBatch, EmbeddingBackend, Matching, Orientation, Region, Undescribable};
+pub use embedding::{Describes, EmbeddedBatch, EmbeddingBackend, Keypoint, Matching, Orientation, Undescribable};
 pub use embeddings::{Embeddings, EmbeddingsRef, Row, Rows, UNIT_TOLERANCE};
 pub use error::{BoxError, EmbedError, IndexError, SpaceError};
 pub use image::{Channels, Filter, Fit, ImageBatch, InputSpec};
@@ -35,7 +35,7 @@ pub use neighbors::{Neighbor, Neighbors, Pair};
 pub use options::{OptionError, OptionKind, OptionSpec, Options};
 pub use registration::{
     CreateEmbedding, CreateSimilarity, EmbeddingRegistration, IndexSpec, OpenSimilarity, Registration,
-    SimilarityRegistration,
+    SimilarityRegistration, Tier,
 };
 pub use registry::{Conflict, Registry, closest};
 pub use rows_file::{read_rows, write_rows};

@@ -101,8 +101,20 @@ pub struct EmbeddingRegistration {
     /// Whether it runs a model that the user can name ([`Options::model`]). One that does not is no candidate where a
     /// model is named: it would run something else than what was asked for.
     pub runs_models: bool,
+    /// What it may do beside the backend that was chosen; `None`: it stands alone.
+    pub tier: Option<Tier>,
     /// What it can be told.
     pub options: &'static [OptionSpec],
+}
+
+/// What an embedding backend may do in a cascade, beside the one that was chosen: cheap, on the processor, and without a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Tier {
+    /// Perceptual hashes: they find copies that changed little, at once.
+    Hash,
+    /// [Keypoints](crate::Describes::Keypoints): they find what images share, and check what others found.
+    Keypoints,
 }
 
 impl EmbeddingRegistration {
@@ -125,6 +137,7 @@ impl EmbeddingRegistration {
             probe: always,
             priority: None,
             runs_models: false,
+            tier: None,
             options: &[],
         }
     }
@@ -154,6 +167,13 @@ impl EmbeddingRegistration {
     #[must_use]
     pub const fn with_priority(mut self, priority: i32) -> Self {
         self.priority = Some(priority);
+        self
+    }
+
+    /// The same that may serve as a tier of a cascade.
+    #[must_use]
+    pub const fn with_tier(mut self, tier: Tier) -> Self {
+        self.tier = Some(tier);
         self
     }
 

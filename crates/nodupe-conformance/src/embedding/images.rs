@@ -8,7 +8,7 @@ use crate::report::{Check, Seen, Verdict, ensure, failed, guard};
 pub(super) const CHECKS: &[Check<Subject>] = &[
     Check {
         name: "outcomes",
-        promise: "every image has one outcome, every row an image, and every row a region inside its image",
+        promise: "every image has one outcome, every row an image, and every keypoint is inside its image",
         run: outcomes,
     },
     Check { name: "empty-batch", promise: "a batch of no images gives no outcomes", run: empty_batch },
@@ -36,12 +36,11 @@ fn outcomes(subject: &Subject) -> Seen {
     pictures.extend(subject.odd().into_iter().map(|(_, pixels)| pixels));
     for count in [1, 2, 3, pictures.len()] {
         let embedded = subject.embed(&pictures[..count])?;
-        for row in 0..embedded.embeddings().len() {
-            let region = embedded.region(row);
-            let ends = [region.x, region.y, region.x + region.width, region.y + region.height];
+        for (row, keypoint) in embedded.keypoints().iter().enumerate() {
+            let inside = [keypoint.x, keypoint.y].iter().all(|place| (0.0..=1.0).contains(place));
             ensure!(
-                ends.iter().all(|end| (-1e-6..=1.0 + 1e-6).contains(end)) && region.width > 0.0 && region.height > 0.0,
-                "row {row} describes {region:?}"
+                inside && keypoint.size > 0.0 && keypoint.size.is_finite() && keypoint.angle.is_finite(),
+                "row {row} describes {keypoint:?}"
             );
         }
     }

@@ -118,6 +118,14 @@ pub(super) fn alike(
     }
 }
 
+/// How well each keypoint of one image agrees with the one of the other image that is most like it, on average.
+pub(super) fn closeness((a, in_a): (&EmbeddedBatch, usize), (b, in_b): (&EmbeddedBatch, usize)) -> Result<f64, String> {
+    let rows = |batch, image: usize| rows_of(batch, image).map_err(|why| format!("image {image}: {why}"));
+    let (a, b) = (rows(a, in_a)?, rows(b, in_b)?);
+    let best = a.iter().map(|a| b.iter().map(|b| agreement(*a, *b)).fold(-1.0, f64::max));
+    Ok(best.sum::<f64>() / a.len().max(1) as f64)
+}
+
 /// Sees that two batches are the same, bit for bit.
 pub(super) fn identical(a: &EmbeddedBatch, b: &EmbeddedBatch) -> Result<(), String> {
     ensure!(a.outcomes() == b.outcomes(), "the outcomes are others");

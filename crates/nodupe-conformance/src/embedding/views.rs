@@ -1,8 +1,8 @@
 //! `embed_views`, and what turning an image does.
 
-use nodupe_core::{ElementType, EmbedError, ImageBatch, Orientation, View};
+use nodupe_core::{ElementType, EmbedError, EmbeddedBatch, ImageBatch, Orientation, View};
 
-use super::subject::{Subject, alike, covers};
+use super::subject::{Subject, alike, closeness, covers};
 use crate::report::{Check, Seen, Verdict, ensure, failed};
 
 pub(super) const CHECKS: &[Check<Subject>] = &[
@@ -19,7 +19,8 @@ pub(super) const CHECKS: &[Check<Subject>] = &[
     },
     Check {
         name: "orientation",
-        promise: "where embeddings are said to be invariant, all views of an image agree to a cosine of 1 - 1e-3",
+        promise: "where embeddings are said to be invariant, all views of an image agree to a cosine of 1 - 1e-3, or their keypoints \
+                  on average to the threshold of the backend",
         run: orientation,
     },
 ];
@@ -51,6 +52,11 @@ fn views(subject: &Subject) -> Seen {
             let turned: Vec<Vec<u8>> = turned.chunks(batch.image_bytes()).map(<[u8]>::to_vec).collect();
             let wanted = subject.embed(&turned)?;
             for image in 0..scenes.len() {
+                if !embedded.keypoints().is_empty() {
+                    // Which come first depends on how the image lies.
+                    invariant(subject, (embedded, image), (&wanted, image))?;
+                    continue;
+                }
                 alike((embedded, image), (&wanted, image), least)
                     .map_err(|seen| format!("scene {image} as {view} and with its pixels turned: {seen}"))?;
             }
@@ -75,6 +81,18 @@ fn views_square(subject: &Subject) -> Seen {
     Ok(Verdict::Kept)
 }
 
+fn invariant(subject: &Subject, a: (&EmbeddedBatch, usize), b: (&EmbeddedBatch, usize)) -> Result<(), String> {
+    let Some(least) = subject.backend.matching().default_threshold.filter(|_| !a.0.keypoints().is_empty()) else {
+        return alike(a, b, 1.0 - 1e-3);
+    };
+    let reached = closeness(a, b)?;
+    ensure!(
+        reached >= f64::from(least),
+        "their keypoints agree to {reached:.3} on average, and the threshold is {least}"
+    );
+    Ok(())
+}
+
 fn orientation(subject: &Subject) -> Seen {
     if subject.backend.matching().orientation != Orientation::Invariant {
         return Ok(Verdict::Kept);
@@ -88,7 +106,7 @@ fn orientation(subject: &Subject) -> Seen {
         let turned: Vec<Vec<u8>> = turned.chunks(batch.image_bytes()).map(<[u8]>::to_vec).collect();
         let turned = subject.embed(&turned)?;
         for image in 0..scenes.len() {
-            alike((&upright, image), (&turned, image), 1.0 - 1e-3)
+            invariant(subject, (&upright, image), (&turned, image))
                 .map_err(|seen| format!("scene {image} upright and as {view}: {seen}"))?;
         }
     }
