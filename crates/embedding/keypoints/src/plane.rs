@@ -1,0 +1,121 @@
+//! A plane of floats, and Gaussian blur.
+
+/// Luminance, or what was made of it: rows of `side` values, `side` of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plane {
+    pub(crate) side: usize,
+    pub(crate) data: Vec<f32>,
+}
+
+impl Plane {
+    /// From bytes, as 0 to 1.
+    pub(crate) fn of_luma(side: usize, luma: &[u8]) -> Self {
+        Self { side, data: luma.iter().map(|&value| f32::from(value) / 255.0).collect() }
+    }
+
+    /// Every other value of every other row.
+    pub(crate) fn halved(&self) -> Self {
+        let rows = self.data.chunks_exact(self.side).step_by(2);
+        let side = self.side.div_ceil(2);
+        Self { side, data: rows.flat_map(|row| row.iter().step_by(2).copied()).collect() }
+    }
+
+    /// Between four values; beyond the edge as at the edge.
+    pub(crate) fn at(&self, x: f32, y: f32) -> f32 {
+        let last = (self.side - 1) as f32;
+        let (x, y) = (x.clamp(0.0, last), y.clamp(0.0, last));
+        let (left, top) = (x as usize, y as usize);
+        let (right, bottom) = ((left + 1).min(self.side - 1), (top + 1).min(self.side - 1));
+        let (fx, fy) = (x - left as f32, y - top as f32);
+        let (upper, lower) = (&self.data[top * self.side..], &self.data[bottom * self.side..]);
+        let above = upper[left] + fx * (upper[right] - upper[left]);
+        let below = lower[left] + fx * (lower[right] - lower[left]);
+        above + fy * (below - above)
+    }
+}
+
+/// A Gaussian filter of one standard deviation, with the room that it works in.
+#[derive(Debug, Clone)]
+pub(crate) struct Blur {
+    /// One half of the symmetric kernel, its centre first; it ends at three standard deviations.
+    kernel: Vec<f32>,
+}
+
+impl Blur {
+    pub(crate) fn new(sigma: f32) -> Self {
+        let radius = (3.0 * sigma).ceil() as usize;
+        let mut kernel: Vec<f32> = (0..=radius).map(|i| (-((i * i) as f32) / (2.0 * sigma * sigma)).exp()).collect();
+        let sum = 2.0 * kernel.iter().sum::<f32>() - kernel[0];
+        for weight in &mut kernel {
+            *weight /= sum;
+        }
+        Self { kernel }
+    }
+
+    /// The plane blurred along both axes. Beyond its edge it goes on mirrored.
+    pub(crate) fn apply(&self, plane: &Plane) -> Plane {
+        let side = plane.side;
+        let radius = self.kernel.len() - 1;
+        let mirrored = |place: isize| {
+            let period = 2 * (side as isize - 1).max(1);
+            let place = place.rem_euclid(period);
+            place.min(period - place).min(side as isize - 1) as usize
+        };
+        let mut rows = vec![0.0; side * side];
+        let mut padded = vec![0.0; side + 2 * radius];
+        for (row, out) in plane.data.chunks_exact(side).zip(rows.chunks_exact_mut(side)) {
+            for i in 0..radius {
+                padded[i] = row[mirrored(i as isize - radius as isize)];
+                padded[radius + side + i] = row[mirrored((side + i) as isize)];
+            }
+            padded[radius..radius + side].copy_from_slice(row);
+            self.sum(out, |offset| &padded[offset..offset + side]);
+        }
+        let mut data = vec![0.0; side * side];
+        for (y, out) in data.chunks_exact_mut(side).enumerate() {
+            self.sum(out, |offset| {
+                let y = mirrored((y + offset) as isize - radius as isize);
+                &rows[y * side..(y + 1) * side]
+            });
+        }
+        Plane { side, data }
+    }
+
+    /// The weighted sum of lines that are shifted by 0 to twice the radius.
+    fn sum<'a>(&self, out: &mut [f32], line: impl Fn(usize) -> &'a [f32]) {
+        let radius = self.kernel.len() - 1;
+        for (out, value) in out.iter_mut().zip(line(radius)) {
+            *out = self.kernel[0] * value;
+        }
+        for (i, &weight) in self.kernel.iter().enumerate().skip(1) {
+            for ((out, a), b) in out.iter_mut().zip(line(radius - i)).zip(line(radius + i)) {
+                *out += weight * (a + b);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blur_spreads_a_point_as_a_gaussian_and_keeps_its_sum() {
+        let mut plane = Plane { side: 41, data: vec![0.0; 41 * 41] };
+        plane.data[20 * 41 + 20] = 1.0;
+        let blurred = Blur::new(2.0).apply(&plane);
+        assert!((blurred.data.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        let ratio = blurred.data[20 * 41 + 22] / blurred.data[20 * 41 + 20];
+        assert!((ratio - (-0.5_f32).exp()).abs() < 1e-4, "{ratio}");
+        assert!((blurred.data[20 * 41 + 24] - blurred.data[24 * 41 + 20]).abs() < 1e-7);
+    }
+
+    #[test]
+    fn a_flat_plane_stays_flat_however_small_it_is() {
+        for side in [1, 2, 5, 30] {
+            let plane = Plane { side, data: vec![0.25; side * side] };
+            let blurred = Blur::new(3.0).apply(&plane);
+            assert!(blurred.data.iter().all(|value| (value - 0.25).abs() < 1e-5), "{side}");
+        }
+    }
+}
