@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use nodupe::dedup::{Linkage, WalkOptions};
 use nodupe::media::{DecodeOptions, Limits, PoolOptions};
-use nodupe::{Options, Preference};
+use nodupe::{Effort, Options, Preference};
 
 use crate::index::args::IndexCommand;
 use crate::threads;
@@ -192,7 +192,11 @@ pub(crate) struct ScanArgs {
     /// Which similarity backend: a preference (see below) [default: auto].
     #[arg(long, value_name = "PREFERENCE")]
     pub(crate) similarity: Option<Preference>,
-    /// From which similarity on two images are near duplicates: over 0, up to 1 [default: the backend's own].
+    /// How much to do to find duplicates: fast asks the embedding backend alone; balanced looks for images that hashes or
+    /// keypoints tell first; thorough asks the embedding backend in all eight rotations and flips besides.
+    #[arg(long, value_name = "HOW MUCH", default_value = "balanced", value_parser = effort())]
+    pub(crate) effort: Effort,
+    /// From which similarity on two images are near duplicates by the embedding backend: over 0, up to 1 [default: its own].
     #[arg(long, value_name = "SIMILARITY", value_parser = similarity)]
     pub(crate) threshold: Option<f32>,
     /// The part of the near pairs that an approximate search has to find, 0 to 1, as measured on a sample; where it finds less,
@@ -360,6 +364,11 @@ fn recall(text: &str) -> Result<f64, String> {
 fn linkage() -> impl clap::builder::TypedValueParser<Value = Linkage> {
     use clap::builder::{PossibleValuesParser, TypedValueParser as _};
     PossibleValuesParser::new(Linkage::ALL.map(Linkage::name)).try_map(|name| name.parse::<Linkage>())
+}
+
+fn effort() -> impl clap::builder::TypedValueParser<Value = Effort> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(Effort::ALL.map(Effort::name)).try_map(|name| name.parse::<Effort>())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use nodupe::dedup::{Audit, Evidence, Group, Link, Member, Report, Skipped, Stats, Timings};
+use nodupe::dedup::{Audit, Evidence, Group, KeypointMatch, Link, Member, Report, Skipped, Stats, TierReport, Timings};
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
 
@@ -15,17 +15,20 @@ use crate::path::JsonPath;
 pub(crate) const VERSION: u32 = 1;
 
 pub(crate) fn write(out: &mut impl Write, scanned: &Scanned) -> Result<(), Failure> {
-    let Report { groups, skipped, threshold, audit, stats, interrupted, .. } = &scanned.report;
+    let Report { groups, skipped, tiers, stats, interrupted, .. } = &scanned.report;
+    let name = scanned.embedding.selected().map(|attempt| attempt.name);
+    let chosen = tiers.iter().find(|tier| Some(tier.backend) == name);
     let document = Document {
         version: VERSION,
         interrupted: *interrupted,
         selection: Selection { embedding: Some(&scanned.embedding), similarity: scanned.similarity.as_ref() },
         space: &scanned.space,
-        threshold: *threshold,
-        audit: audit.as_ref().map(audited),
+        threshold: chosen.map(|tier| tier.threshold),
+        audit: chosen.and_then(|tier| tier.audit.as_ref()).map(audited),
+        tiers: tiers.iter().map(tier).collect(),
         groups: groups.iter().map(group).collect(),
         skipped: skipped.iter().map(|skipped| skip(skipped)).collect(),
-        stats: stats_of(stats),
+        stats: stats_of(stats, tiers),
     };
     print(out, &document)
 }
@@ -43,8 +46,9 @@ struct Document<'a> {
     interrupted: bool,
     selection: Selection<'a>,
     space: &'a EmbeddingSpace,
-    threshold: f32,
+    threshold: Option<f32>,
     audit: Option<AuditJson>,
+    tiers: Vec<TierJson>,
     groups: Vec<GroupJson<'a>>,
     skipped: Vec<SkippedJson<'a>>,
     stats: StatsJson,
@@ -55,6 +59,34 @@ struct Document<'a> {
 pub(crate) struct Selection<'a> {
     pub(crate) embedding: Option<&'a nodupe::select::Report>,
     pub(crate) similarity: Option<&'a nodupe::select::Report>,
+}
+
+/// What one tier of the cascade did.
+#[derive(Serialize)]
+struct TierJson {
+    backend: &'static str,
+    threshold: f32,
+    enough: Option<u32>,
+    images: usize,
+    embedded: usize,
+    pairs: usize,
+    settled: usize,
+    truncated_queries: usize,
+    audit: Option<AuditJson>,
+}
+
+fn tier(tier: &TierReport) -> TierJson {
+    TierJson {
+        backend: tier.backend,
+        threshold: tier.threshold,
+        enough: tier.enough,
+        images: tier.images,
+        embedded: tier.embedded,
+        pairs: tier.pairs,
+        settled: tier.settled,
+        truncated_queries: tier.truncated,
+        audit: tier.audit.as_ref().map(audited),
+    }
 }
 
 /// What an approximate index was found to find.
@@ -74,8 +106,10 @@ fn audited(audit: &Audit) -> AuditJson {
 
 #[derive(Serialize)]
 struct GroupJson<'a> {
+    id: &'a str,
     kind: &'static str,
     min_similarity: f32,
+    weakest_link: Option<usize>,
     paths: Vec<JsonPath<'a>>,
     files: Vec<FileJson>,
     links: Vec<LinkJson>,
@@ -96,6 +130,7 @@ struct LinkJson {
     a: usize,
     b: usize,
     similarity: f32,
+    confidence: f32,
     evidence: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     backend: Option<&'static str>,
@@ -103,12 +138,24 @@ struct LinkJson {
     view: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     distance: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keypoints: Option<KeypointsJson>,
+}
+
+#[derive(Serialize)]
+struct KeypointsJson {
+    matched: u32,
+    agreement: f32,
+    overlap: [f32; 2],
+    mirrored: bool,
 }
 
 fn group(group: &Group) -> GroupJson<'_> {
     GroupJson {
+        id: &group.id,
         kind: group.kind.name(),
         min_similarity: group.min_similarity,
+        weakest_link: group.weakest,
         paths: group.files.iter().map(|file| JsonPath(&file.path)).collect(),
         files: group.files.iter().map(file).collect(),
         links: group.links.iter().map(link).collect(),
@@ -121,18 +168,27 @@ fn file(file: &Member) -> FileJson {
 }
 
 fn link(link: &Link) -> LinkJson {
-    let embedding = match link.evidence {
-        Evidence::Embedding { backend, view, distance } => Some((backend, view.name(), distance)),
-        _ => None,
-    };
+    let (mut backend_name, mut turned, mut apart, mut keypoints) = (None, None, None, None);
+    match link.evidence {
+        Evidence::Embedding { backend, view, distance } => {
+            (backend_name, turned, apart) = (Some(backend), Some(view.name()), Some(distance));
+        }
+        Evidence::Keypoints { backend, found } => {
+            let KeypointMatch { matched, agreement, overlap, mirrored, .. } = found;
+            (backend_name, keypoints) = (Some(backend), Some(KeypointsJson { matched, agreement, overlap, mirrored }));
+        }
+        _ => {}
+    }
     LinkJson {
         a: link.a,
         b: link.b,
         similarity: link.similarity,
+        confidence: link.confidence,
         evidence: link.evidence.name(),
-        backend: embedding.map(|(backend, ..)| backend),
-        view: embedding.map(|(_, view, _)| view),
-        distance: embedding.map(|(.., distance)| distance),
+        backend: backend_name,
+        view: turned,
+        distance: apart,
+        keypoints,
     }
 }
 
@@ -176,7 +232,7 @@ struct TimingsJson {
     total: f64,
 }
 
-fn stats_of(stats: &Stats) -> StatsJson {
+fn stats_of(stats: &Stats, tiers: &[TierReport]) -> StatsJson {
     let Timings { walk, identical, embed, embed_busy, search, group, total, .. } = stats.timings;
     let [walk, identical, embed, embed_busy, search, group, total] =
         [walk, identical, embed, embed_busy, search, group, total].map(|time| Duration::as_secs_f64(&time));
@@ -187,7 +243,7 @@ fn stats_of(stats: &Stats) -> StatsJson {
         identical: stats.identical,
         decoded: stats.decoded,
         embedded: stats.embedded,
-        truncated_queries: stats.truncated,
+        truncated_queries: tiers.iter().map(|tier| tier.truncated).sum(),
         pairs: stats.pairs,
         groups: stats.groups,
         duplicates: stats.duplicates,

@@ -38,6 +38,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
 fn scanner(args: &ScanArgs) -> Scanner<'_> {
     let mut scanner = Scanner::new()
         .with_options(args.backend.options())
+        .with_effort(args.effort)
         .with_threshold(args.threshold)
         .with_linkage(args.group_by)
         .with_views(args.views.wish())

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use console::style;
 use indicatif::{HumanBytes, HumanCount};
-use nodupe::dedup::{Audit, Evidence, Group, GroupKind, Link, Member, Report, Skipped};
+use nodupe::dedup::{Audit, Evidence, Group, GroupKind, Link, Member, Report, Skipped, TierReport};
 use nodupe::select::{Report as Choice, Source};
 use nodupe::{Scanned, View};
 
@@ -23,7 +23,12 @@ pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, quiet: bool) -> io:
 
 fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result<()> {
     let kind = match group.kind {
-        GroupKind::Near => format!("near duplicates, at least {:.3} alike", group.min_similarity),
+        GroupKind::Near => match group.weakest.and_then(|weakest| group.links.get(weakest)).map(|link| link.evidence) {
+            Some(Evidence::Keypoints { found, .. }) => {
+                format!("near duplicates, weakest link {} keypoints", found.matched)
+            }
+            _ => format!("near duplicates, weakest link {:.3} alike", group.min_similarity),
+        },
         _ => "exact copies".to_owned(),
     };
     writeln!(out, "{} {kind}", style(format!("{number}.")).bold())?;
@@ -92,6 +97,10 @@ fn why(link: &Link, place: usize, names: &[Cow<'_, str>]) -> String {
             let view = if link.b == place { view } else { view.inverse() };
             format!("{:.3} like {other} after {view}", link.similarity)
         }
+        Evidence::Keypoints { found, .. } => {
+            let mirrored = if found.mirrored { ", mirrored" } else { "" };
+            format!("{} keypoints shared with {other}{mirrored}", found.matched)
+        }
         _ => format!("{} {other}", link.evidence.name()),
     }
 }
@@ -120,17 +129,23 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
     )?;
     write_skipped(out, skipped)?;
     let similarity = scanned.similarity.as_ref().map(searched_by);
-    let (space, threshold) = (&scanned.space, scanned.report.threshold);
-    writeln!(
-        out,
-        "Embedded by {} ({space}, threshold {threshold:.3}){}",
-        name(&scanned.embedding),
-        similarity.unwrap_or_default()
-    )?;
-    if let Some(audit) = scanned.report.audit {
-        writeln!(out, "{}", audited(&audit))?;
+    for tier in &scanned.report.tiers {
+        let is_chosen = tier.backend == name(&scanned.embedding);
+        let similarity = similarity.as_deref().filter(|_| is_chosen);
+        writeln!(out, "{}{}", tier_line(tier), similarity.unwrap_or_default())?;
+        if let Some(audit) = tier.audit {
+            writeln!(out, "{}", audited(&audit))?;
+        }
     }
     write_choices(out, [Some(&scanned.embedding), scanned.similarity.as_ref()])
+}
+
+/// What one tier did.
+fn tier_line(tier: &TierReport) -> String {
+    let TierReport { backend, threshold, enough, images, pairs, .. } = tier;
+    let (images, pairs) = (count(*images, "image", "images"), count(*pairs, "near pair", "near pairs"));
+    let least = enough.map_or_else(|| format!("threshold {threshold:.3}"), |enough| format!("{enough} shared or more"));
+    format!("{backend} found {pairs} among {images} ({least})")
 }
 
 /// A number of things.

@@ -3,20 +3,52 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nodupe_core::{EmbedError, EmbeddingBackend, ImageBatch, IndexError, Undescribable, View};
+use nodupe_core::{Describes, EmbedError, EmbeddingBackend, ImageBatch, IndexError, Undescribable, View};
 use nodupe_media::{DecodePool, Decoded, ImageInfo, MediaError, PoolOptions};
 
 use crate::collection::Collection;
+use crate::keypoints::KeypointRows;
 use crate::progress::{Progress, Stage};
 
 /// What became of the images.
 pub(crate) struct Embedded {
-    pub(crate) collection: Collection,
-    /// One outcome an image; `None` where the scan was stopped before.
+    pub(crate) seen: Seen,
+    /// One outcome an image; `None` where it was not asked for, or the scan was stopped before.
     pub(crate) images: Vec<Option<Result<Image, MediaError>>>,
     pub(crate) blank: Vec<(usize, Undescribable)>,
     /// The time that the embedding backend took.
     pub(crate) busy: Duration,
+}
+
+/// What an embedding backend saw in images.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// Embeddings of images.
+    Images(Collection),
+    /// Keypoints of images.
+    Keypoints(KeypointRows),
+}
+
+impl Seen {
+    /// Nothing yet, of `images` images.
+    fn new(backend: &dyn EmbeddingBackend, views: &[View], images: usize) -> Self {
+        let matching = backend.matching();
+        match matching.describes {
+            Describes::Keypoints => {
+                let max_distance = backend.space().max_distance(matching.default_threshold.unwrap_or(1.0));
+                Self::Keypoints(KeypointRows::new(backend.space(), backend.input_spec(), max_distance, images))
+            }
+            _ => Self::Images(Collection::new(backend.space(), views, images)),
+        }
+    }
+
+    /// Number of images that could be described.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Images(collection) => collection.len(),
+            Self::Keypoints(rows) => rows.len(),
+        }
+    }
 }
 
 /// An image that was decoded.
@@ -36,26 +68,37 @@ pub(crate) enum EmbedFailure {
     Rows(#[from] IndexError),
 }
 
-/// Decodes and embeds `paths` as each of `views` shows them, `batch` images at a time. Memory in flight is bounded by the
+/// Which images are looked at.
+pub(crate) struct Asked<'a> {
+    /// Of how many.
+    pub(crate) of: usize,
+    /// Their numbers.
+    pub(crate) numbers: &'a [usize],
+    /// Where they are.
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Decodes and embeds images as each of `views` shows them, `batch` at a time. Memory in flight is bounded by the
 /// decode pool's budget and one batch.
 pub(crate) fn embed(
     backend: &dyn EmbeddingBackend,
     views: &[View],
     batch: usize,
     pool: PoolOptions,
-    paths: Vec<PathBuf>,
+    asked: Asked<'_>,
     progress: &dyn Progress,
 ) -> Result<Embedded, EmbedFailure> {
-    let count = paths.len();
+    let Asked { of: count, numbers, paths } = asked;
     let mut all = Embedded {
-        collection: Collection::new(backend.space(), views, count),
+        seen: Seen::new(backend, views, count),
         images: std::iter::repeat_with(|| None).take(count).collect(),
         blank: Vec::new(),
         busy: Duration::ZERO,
     };
     let mut waiting = Vec::with_capacity(batch);
     let mut pixels = Vec::with_capacity(batch * backend.input_spec().bytes());
-    for (number, decoded) in DecodePool::new(pool).decode(*backend.input_spec(), paths) {
+    for (place, decoded) in DecodePool::new(pool).decode(*backend.input_spec(), paths) {
+        let number = numbers[place];
         all.images[number] = Some(decoded.map(|Decoded { info, pixels: decoded, .. }| {
             let input = blake3::hash(&decoded);
             let input = input.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
@@ -95,7 +138,14 @@ impl Embedded {
         };
         self.busy += started.elapsed();
         check(backend, views, images.len(), &batches)?;
-        self.blank.extend(self.collection.insert(images, batches)?);
+        self.blank.extend(match &mut self.seen {
+            Seen::Images(collection) => collection.insert(images, batches)?,
+            // They are the same in any view: there is one batch.
+            Seen::Keypoints(rows) => batches.iter().try_fold(Vec::new(), |mut blank, batch| {
+                blank.extend(rows.insert(images, batch)?);
+                Ok::<_, IndexError>(blank)
+            })?,
+        });
         images.clear();
         pixels.clear();
         Ok(())

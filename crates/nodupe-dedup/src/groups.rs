@@ -1,18 +1,17 @@
 //! Clusters of images to groups of files, with the evidence.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 
-use nodupe_core::{EmbeddingSpace, View};
 use nodupe_media::{DecodeOptions, Decoder};
 use rayon::prelude::*;
 
-use crate::collection::Collection;
+use crate::cascade::TierPair;
 use crate::disjoint::DisjointSets;
 use crate::embed::Image;
 use crate::linkage::{Linkage, NearPair, cluster};
-use crate::pairs::NearPairs;
 use crate::report::{Evidence, Group, GroupKind, Link, Member};
+use crate::tier::Tier;
 use crate::walk::File;
 
 /// All that grouping looks at. `files` are in the order of the walk; `unique` are those that stand for all files of their
@@ -22,32 +21,27 @@ pub(crate) struct Found<'a> {
     pub(crate) first_of_same: &'a [usize],
     pub(crate) unique: &'a [usize],
     pub(crate) images: &'a [Option<Image>],
-    pub(crate) collection: &'a Collection,
-    pub(crate) near: &'a NearPairs,
-}
-
-/// How near is near, and what is made of it.
-pub(crate) struct Rule<'a> {
-    pub(crate) backend: &'static str,
-    pub(crate) space: &'a EmbeddingSpace,
-    pub(crate) max_distance: f32,
-    pub(crate) linkage: Linkage,
+    pub(crate) tiers: &'a [Tier<'a>],
+    /// Each pair once, the smaller number first.
+    pub(crate) pairs: &'a [TierPair],
+    /// For each image the one that stands for it; itself unless it is settled.
+    pub(crate) settled: &'a [u32],
 }
 
 /// A pair of images that may become a link.
 #[derive(Clone, Copy)]
 struct Candidate {
-    pair: NearPair,
-    view: View,
+    found: TierPair,
     same_pixels: bool,
 }
 
 /// The groups, by their first file.
-pub(crate) fn groups(found: &Found<'_>, rule: &Rule<'_>, decode: &DecodeOptions) -> Vec<Group> {
+pub(crate) fn groups(found: &Found<'_>, linkage: Linkage, decode: &DecodeOptions) -> Vec<Group> {
     let candidates = found.candidates(decode);
-    let distance = |a, b| found.collection.distance(rule.space.metric(), a, b);
-    let pairs: Vec<NearPair> = found.near.pairs.iter().map(|(pair, _)| *pair).collect();
-    let mut clusters = cluster(found.unique.len(), &pairs, rule.max_distance, rule.linkage, distance);
+    let stands = |image: u32| found.settled[image as usize] == image;
+    let pairs: Vec<NearPair> =
+        found.pairs.iter().map(|pair| pair.pair).filter(|pair| stands(pair.a) && stands(pair.b)).collect();
+    let mut clusters = cluster(found.unique.len(), &pairs, 1.0, linkage, |a, b| found.ratio(a, b));
 
     let mut copies: HashMap<usize, Vec<usize>> = HashMap::new();
     for (file, &first) in found.first_of_same.iter().enumerate().filter(|(file, first)| file != *first) {
@@ -59,16 +53,31 @@ pub(crate) fn groups(found: &Found<'_>, rule: &Rule<'_>, decode: &DecodeOptions)
             cluster_of[image as usize] = Some(number);
         }
     }
-    // An image that is near no other, and has copies, is a cluster of its own.
+    // An image that is near no other, and has copies, is a cluster of its own; so is one that stands for others.
+    let mut is_followed = vec![false; found.unique.len()];
+    let followers = || found.settled.iter().enumerate().filter(|(image, first)| *image != **first as usize);
+    for (_, &first) in followers() {
+        is_followed[first as usize] = true;
+    }
     for (image, &file) in found.unique.iter().enumerate() {
-        if cluster_of[image].is_none() && found.images[image].is_some() && copies.contains_key(&file) {
+        let is_alone = cluster_of[image].is_none() && stands(image as u32) && found.images[image].is_some();
+        if is_alone && (is_followed[image] || copies.contains_key(&file)) {
             cluster_of[image] = Some(clusters.len());
             clusters.push(vec![image as u32]);
         }
     }
+    for (image, &first) in followers() {
+        cluster_of[image] = cluster_of[first as usize];
+        if let Some(cluster) = cluster_of[image] {
+            clusters[cluster].push(image as u32);
+        }
+    }
+    for cluster in &mut clusters {
+        cluster.sort_unstable();
+    }
     let mut within: Vec<Vec<Candidate>> = vec![Vec::new(); clusters.len()];
     for candidate in candidates {
-        let [a, b] = [candidate.pair.a, candidate.pair.b].map(|image| cluster_of[image as usize]);
+        let [a, b] = [candidate.found.pair.a, candidate.found.pair.b].map(|image| cluster_of[image as usize]);
         if let Some(cluster) = a.filter(|_| a == b) {
             within[cluster].push(candidate);
         }
@@ -76,7 +85,7 @@ pub(crate) fn groups(found: &Found<'_>, rule: &Rule<'_>, decode: &DecodeOptions)
     let mut groups: Vec<Group> = clusters
         .par_iter()
         .zip(within)
-        .filter_map(|(cluster, candidates)| found.group(cluster, candidates, &copies, rule))
+        .filter_map(|(cluster, candidates)| found.group(cluster, candidates, &copies))
         .collect();
     groups.sort_by(|a, b| a.files.first().map(|file| &file.path).cmp(&b.files.first().map(|file| &file.path)));
     groups
@@ -93,9 +102,8 @@ impl Found<'_> {
                 a.input == b.input && same_size
             })
         };
-        let pairs = || self.near.pairs.iter().copied();
-        let mut asked: Vec<u32> =
-            pairs().filter(|(pair, _)| equal(pair)).flat_map(|(pair, _)| [pair.a, pair.b]).collect();
+        let same_input = self.pairs.iter().map(|found| found.pair).filter(equal);
+        let mut asked: Vec<u32> = same_input.flat_map(|pair| [pair.a, pair.b]).collect();
         asked.sort_unstable();
         asked.dedup();
         let digests: HashMap<u32, [u8; 32]> = asked
@@ -109,13 +117,18 @@ impl Found<'_> {
             )
             .flatten()
             .collect();
-        pairs()
-            .map(|(pair, view)| {
-                let same_pixels =
-                    equal(&pair) && digests.get(&pair.a).zip(digests.get(&pair.b)).is_some_and(|(a, b)| a == b);
-                Candidate { pair, view, same_pixels }
-            })
-            .collect()
+        let candidate = |&found: &TierPair| {
+            let TierPair { pair, .. } = found;
+            let same_pixels =
+                equal(&pair) && digests.get(&pair.a).zip(digests.get(&pair.b)).is_some_and(|(a, b)| a == b);
+            Candidate { found, same_pixels }
+        };
+        self.pairs.iter().map(candidate).collect()
+    }
+
+    /// How near two images are by the tier that finds them nearest.
+    fn ratio(&self, a: u32, b: u32) -> f32 {
+        self.tiers.iter().map(|tier| tier.ratio(a, b)).fold(f32::INFINITY, f32::min)
     }
 
     /// The group of a cluster; `None` where fewer than two files are in it.
@@ -124,7 +137,6 @@ impl Found<'_> {
         cluster: &[u32],
         mut candidates: Vec<Candidate>,
         copies: &HashMap<usize, Vec<usize>>,
-        rule: &Rule<'_>,
     ) -> Option<Group> {
         let mut members: Vec<(usize, Image)> = Vec::new();
         for &image in cluster {
@@ -137,31 +149,33 @@ impl Found<'_> {
         }
         members.sort_unstable_by_key(|(file, _)| *file);
         let place = |file: usize| members.binary_search_by_key(&file, |(file, _)| *file).unwrap_or_default();
-        let link = |a: usize, b: usize, similarity, evidence| {
+        let link = |a: usize, b: usize, similarity, confidence, evidence| {
             let (a, b) = (place(a), place(b));
-            Link { a: a.min(b), b: a.max(b), similarity, evidence }
+            Link { a: a.min(b), b: a.max(b), similarity, confidence, evidence }
         };
 
         let mut links = Vec::with_capacity(members.len() - 1);
         for &image in cluster {
             let first = self.unique[image as usize];
             let same = copies.get(&first).into_iter().flatten();
-            links.extend(same.map(|&copy| link(first, copy, 1.0, Evidence::ExactBytes)));
+            links.extend(same.map(|&copy| link(first, copy, 1.0, 1.0, Evidence::ExactBytes)));
         }
         // Kruskal: the strongest link that still connects two parts, until there is one part.
-        candidates.sort_by(|a, b| b.same_pixels.cmp(&a.same_pixels).then(a.pair.distance.total_cmp(&b.pair.distance)));
+        candidates.sort_by(|a, b| {
+            b.same_pixels.cmp(&a.same_pixels).then(a.found.pair.distance.total_cmp(&b.found.pair.distance))
+        });
         let mut parts = DisjointSets::new(cluster.len());
-        for Candidate { pair, view, same_pixels } in candidates {
+        for Candidate { found: TierPair { pair, tier }, same_pixels } in candidates {
             let [a, b] = [pair.a, pair.b].map(|image| cluster.binary_search(&image).unwrap_or_default() as u32);
             if !parts.join(a, b) {
                 continue;
             }
             let [a, b] = [pair.a, pair.b].map(|image| self.unique[image as usize]);
             links.push(if same_pixels {
-                link(a, b, 1.0, Evidence::ExactPixels)
+                link(a, b, 1.0, 1.0, Evidence::ExactPixels)
             } else {
-                let evidence = Evidence::Embedding { backend: rule.backend, view, distance: pair.distance };
-                link(a, b, rule.space.similarity(pair.distance), evidence)
+                let (similarity, evidence) = self.tiers[tier].evidence(pair.a, pair.b);
+                link(a, b, similarity, (1.0 - pair.distance).clamp(0.0, 1.0), evidence)
             });
         }
         links.sort_by_key(|link| (link.a, link.b));
@@ -169,7 +183,9 @@ impl Found<'_> {
         let exact = links.iter().all(|link| link.evidence.is_exact());
         Some(Group {
             kind: if exact { GroupKind::Exact } else { GroupKind::Near },
-            min_similarity: if exact { 1.0 } else { self.min_similarity(cluster, rule) },
+            weakest: if exact { None } else { weakest(&links) },
+            id: id(&self.files[members[0].0].path),
+            min_similarity: links.iter().map(|link| link.similarity).fold(1.0, f32::min),
             files: members
                 .into_iter()
                 .map(|(file, image)| Member {
@@ -181,16 +197,14 @@ impl Found<'_> {
             links,
         })
     }
-
-    fn min_similarity(&self, cluster: &[u32], rule: &Rule<'_>) -> f32 {
-        let pairs =
-            cluster.iter().enumerate().flat_map(|(place, &a)| cluster[place + 1..].iter().map(move |&b| (a, b)));
-        let furthest = pairs.map(|(a, b)| self.collection.distance(rule.space.metric(), a, b)).fold(0.0, f32::max);
-        rule.space.similarity(furthest)
-    }
 }
 
-/// Paths of the images that stand for all files of their bytes.
-pub(crate) fn paths(files: &[File], unique: &[usize]) -> Vec<PathBuf> {
-    unique.iter().map(|&file| files[file].path.clone()).collect()
+fn weakest(links: &[Link]) -> Option<usize> {
+    let sure = |link: &usize| links[*link].confidence;
+    (0..links.len()).min_by(|a, b| sure(a).total_cmp(&sure(b)))
+}
+
+/// What names a group from run to run.
+fn id(path: &Path) -> String {
+    blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex()[..16].to_owned()
 }

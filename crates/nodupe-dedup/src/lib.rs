@@ -3,22 +3,26 @@
 
 mod audit;
 mod build;
+mod cascade;
 mod collection;
 mod disjoint;
 mod embed;
 mod groups;
 mod identical;
+mod keypoints;
 mod linkage;
 mod pairs;
 mod progress;
 mod report;
 mod scan;
+mod tier;
 mod walk;
 
 pub use audit::Audit;
 pub use build::{Built, build};
+pub use keypoints::KeypointMatch;
 pub use linkage::{Linkage, NearPair, UnknownLinkage, cluster};
 pub use progress::{Progress, Silent, Stage};
-pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Skipped, Stats, Timings};
-pub use scan::{MakeIndex, Scan, ScanError};
+pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Skipped, Stats, TierReport, Timings};
+pub use scan::{MakeIndex, Scan, ScanError, TierOptions};
 pub use walk::{File, WalkOptions, walk};

@@ -8,6 +8,7 @@ use nodupe_core::{Undescribable, View};
 use nodupe_media::{ImageInfo, MediaError};
 
 use crate::audit::Audit;
+use crate::keypoints::KeypointMatch;
 
 /// What a scan found: groups of duplicates, and what became of the files that are in none because they could not be read
 /// or described.
@@ -18,14 +19,43 @@ pub struct Report {
     pub groups: Vec<Group>,
     /// Every file that is in no group because it could not be read or described, with its reason, by path.
     pub skipped: Vec<Skipped>,
-    /// The similarity from which on two images were called near duplicates.
-    pub threshold: f32,
-    /// How much the index was found to find; `None` where it is exact, or none was needed.
-    pub audit: Option<Audit>,
+    /// What looked at the images, in its order.
+    pub tiers: Vec<TierReport>,
     /// How many, how long.
     pub stats: Stats,
     /// Whether the scan was stopped before it had looked at every file and pair. The groups are right for what it had seen.
     pub interrupted: bool,
+}
+
+/// What one tier of the cascade did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TierReport {
+    /// The embedding backend.
+    pub backend: &'static str,
+    /// The similarity from which on two images were called near duplicates; of keypoints, two rows.
+    pub threshold: f32,
+    /// Where rows describe keypoints: how many of them two images have to share, as the strangers of the collection told.
+    pub enough: Option<u32>,
+    /// Images that it was asked about: those that the tiers before had left open.
+    pub images: usize,
+    /// Of those, the ones that it could describe.
+    pub embedded: usize,
+    /// Pairs of images that it found near each other.
+    pub pairs: usize,
+    /// Images that it found so near to another one that no further tier was asked about them.
+    pub settled: usize,
+    /// Queries whose neighbours were cut by a limit. Average and complete link score the pairs that are missing when they
+    /// compare clusters; star and components do without.
+    pub truncated: usize,
+    /// How much the index was found to find; `None` where it is exact, or none was needed.
+    pub audit: Option<Audit>,
+    /// Decoding and embedding, side by side.
+    pub embed: Duration,
+    /// Of that, the time that the embedding backend took; what is left is waiting for decoders.
+    pub embed_busy: Duration,
+    /// Finding pairs.
+    pub search: Duration,
 }
 
 /// Files that show the same.
@@ -34,8 +64,12 @@ pub struct Report {
 pub struct Group {
     /// Whether they are exact copies.
     pub kind: GroupKind,
-    /// The smallest similarity of any two of them.
+    /// What names it from run to run: 16 hexadecimal digits, the beginning of the BLAKE3 digest of its first file's path.
+    pub id: String,
+    /// The least similarity of its links.
     pub min_similarity: f32,
+    /// The link that is least sure, by its place in [`links`](Self::links); `None` where all are exact.
+    pub weakest: Option<usize>,
     /// The files, at least two, in the order of the walk.
     pub files: Vec<Member>,
     /// The strongest links that hold the group together: one fewer than there are files, and every file has at least one.
@@ -82,8 +116,11 @@ pub struct Link {
     pub a: usize,
     /// The other one, likewise; it comes after `a`.
     pub b: usize,
-    /// How alike they are: see [`EmbeddingSpace::similarity`](nodupe_core::EmbeddingSpace::similarity); 1 for exact copies.
+    /// How alike they are: see [`EmbeddingSpace::similarity`](nodupe_core::EmbeddingSpace::similarity); of keypoints,
+    /// [`KeypointMatch::agreement`]; 1 for exact copies.
     pub similarity: f32,
+    /// How sure that is, 0 to 1: 1 for exact copies, 0 where the tier that found it was only just satisfied.
+    pub confidence: f32,
     /// What says so.
     pub evidence: Evidence,
 }
@@ -105,6 +142,13 @@ pub enum Evidence {
         /// The distance in the metric of the backend's space.
         distance: f32,
     },
+    /// Parts that look alike and moved as one.
+    Keypoints {
+        /// The embedding backend.
+        backend: &'static str,
+        /// What matched.
+        found: KeypointMatch,
+    },
 }
 
 impl Evidence {
@@ -119,6 +163,7 @@ impl Evidence {
             Self::ExactBytes => "exact-bytes",
             Self::ExactPixels => "exact-pixels",
             Self::Embedding { .. } => "embedding",
+            Self::Keypoints { .. } => "keypoints",
         }
     }
 }
@@ -195,13 +240,10 @@ pub struct Stats {
     pub images: usize,
     /// Images that were decoded (of identical files: one).
     pub decoded: usize,
-    /// Images that have an embedding.
+    /// Images that at least one tier could describe.
     pub embedded: usize,
-    /// Pairs of images that the search found within the threshold.
+    /// Pairs of images that a tier found near each other; those that two found count once.
     pub pairs: usize,
-    /// Queries whose neighbours were cut by a limit. Average and complete link score the pairs that are missing when they
-    /// compare clusters; star and components do without.
-    pub truncated: usize,
     /// Groups.
     pub groups: usize,
     /// Files in groups that could go: all but one of each.
@@ -220,11 +262,11 @@ pub struct Timings {
     pub walk: Duration,
     /// Comparing files of the same size.
     pub identical: Duration,
-    /// Decoding and embedding, side by side.
+    /// Decoding and embedding, side by side, of all tiers.
     pub embed: Duration,
-    /// Of that, the time that the embedding backend took; what is left is waiting for decoders.
+    /// Of that, the time that the embedding backends took; what is left is waiting for decoders.
     pub embed_busy: Duration,
-    /// Building the index, auditing it and finding pairs.
+    /// Building indexes, auditing them and finding pairs.
     pub search: Duration,
     /// Checking pixels, clustering, collecting the evidence.
     pub group: Duration,

@@ -5,14 +5,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nodupe_core::{BoxError, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend, View};
+use nodupe_core::{BoxError, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend};
 use nodupe_media::PoolOptions;
 
-use crate::embed::{EmbedFailure, Embedded, Image, embed};
-use crate::groups::{Found, Rule, groups, paths};
+use crate::cascade::Cascade;
+use crate::embed::EmbedFailure;
+use crate::groups::{Found, groups};
 use crate::identical::first_of_same_bytes;
 use crate::linkage::Linkage;
-use crate::pairs::{self, NearPairs, Wanted};
 use crate::progress::{Progress, Silent, Stage};
 use crate::report::{Report, Skipped, Stats};
 use crate::walk::{File, WalkOptions, walk};
@@ -62,50 +62,28 @@ impl From<EmbedFailure> for ScanError {
     }
 }
 
-/// A search for near duplicates among files: which backend, how near, how grouped.
-#[derive(Clone)]
-pub struct Scan<'a> {
+/// An embedding backend that a scan asks, and how near is near by it.
+#[derive(Clone, Copy)]
+pub struct TierOptions<'a> {
     embedding: &'a dyn EmbeddingBackend,
-    make_index: &'a MakeIndex<'a>,
-    progress: &'a dyn Progress,
     threshold: Option<f32>,
-    min_recall: f64,
-    linkage: Linkage,
     views: Option<bool>,
-    batch: Option<NonZeroUsize>,
-    walk: WalkOptions,
-    pool: PoolOptions,
 }
 
-impl std::fmt::Debug for Scan<'_> {
+impl std::fmt::Debug for TierOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scan")
+        f.debug_struct("TierOptions")
             .field("embedding", &self.embedding)
             .field("threshold", &self.threshold)
-            .field("linkage", &self.linkage)
             .field("views", &self.views)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 
-impl<'a> Scan<'a> {
-    /// See [`with_min_recall`](Self::with_min_recall).
-    pub const DEFAULT_MIN_RECALL: f64 = 0.95;
-
-    /// A scan with the backend's own threshold, average link, and views where they are cheap.
-    pub fn new(embedding: &'a dyn EmbeddingBackend, make_index: &'a MakeIndex<'a>) -> Self {
-        Self {
-            embedding,
-            make_index,
-            progress: &Silent,
-            threshold: None,
-            min_recall: Self::DEFAULT_MIN_RECALL,
-            linkage: Linkage::default(),
-            views: None,
-            batch: None,
-            walk: WalkOptions::default(),
-            pool: PoolOptions::default(),
-        }
+impl<'a> TierOptions<'a> {
+    /// With the backend's own threshold, and views where they are cheap.
+    pub fn new(embedding: &'a dyn EmbeddingBackend) -> Self {
+        Self { embedding, threshold: None, views: None }
     }
 
     /// From which similarity on two images are near duplicates: over 0, up to 1. `None`: the backend's calibrated one.
@@ -113,6 +91,72 @@ impl<'a> Scan<'a> {
     pub fn with_threshold(mut self, threshold: Option<f32>) -> Self {
         self.threshold = threshold;
         self
+    }
+
+    /// Whether each image is asked for under all eight rotations and flips. `None`: where the backend gives them for
+    /// about the price of one ([`CheapViews`](nodupe_core::Orientation::CheapViews)). Never where orientation makes no difference.
+    #[must_use]
+    pub fn with_views(mut self, views: Option<bool>) -> Self {
+        self.views = views;
+        self
+    }
+
+    pub(crate) fn embedding(&self) -> &'a dyn EmbeddingBackend {
+        self.embedding
+    }
+
+    pub(crate) fn views(&self) -> Option<bool> {
+        self.views
+    }
+
+    fn threshold(&self) -> Result<f32, ScanError> {
+        let given = self.threshold.or(self.embedding.matching().default_threshold);
+        let threshold = given.ok_or(ScanError::NoThreshold { backend: self.embedding.info().name })?;
+        if threshold > 0.0 && threshold <= 1.0 { Ok(threshold) } else { Err(ScanError::Threshold { threshold }) }
+    }
+}
+
+/// A search for near duplicates among files: a cascade of embedding backends, how near is near, how groups are made.
+#[derive(Clone)]
+pub struct Scan<'a> {
+    tiers: Vec<TierOptions<'a>>,
+    make_index: &'a MakeIndex<'a>,
+    progress: &'a dyn Progress,
+    min_recall: f64,
+    linkage: Linkage,
+    batch: Option<NonZeroUsize>,
+    walk: WalkOptions,
+    pool: PoolOptions,
+}
+
+impl std::fmt::Debug for Scan<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scan").field("tiers", &self.tiers).field("linkage", &self.linkage).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Scan<'a> {
+    /// See [`with_min_recall`](Self::with_min_recall).
+    pub const DEFAULT_MIN_RECALL: f64 = 0.95;
+
+    /// A scan with one backend, its own threshold, average link, and views where they are cheap.
+    pub fn new(embedding: &'a dyn EmbeddingBackend, make_index: &'a MakeIndex<'a>) -> Self {
+        Self::cascade(vec![TierOptions::new(embedding)], make_index)
+    }
+
+    /// A scan that asks several backends, one after the other. Images that one of them finds all but equal are not asked
+    /// about again, so that the cheap ones come first; what each finds is merged, whichever is surer.
+    pub fn cascade(tiers: Vec<TierOptions<'a>>, make_index: &'a MakeIndex<'a>) -> Self {
+        Self {
+            tiers,
+            make_index,
+            progress: &Silent,
+            min_recall: Self::DEFAULT_MIN_RECALL,
+            linkage: Linkage::default(),
+            batch: None,
+            walk: WalkOptions::default(),
+            pool: PoolOptions::default(),
+        }
     }
 
     /// The part of the near pairs that an approximate index has to find, 0 to 1, as an [`Audit`](crate::Audit) of it says; where
@@ -127,14 +171,6 @@ impl<'a> Scan<'a> {
     #[must_use]
     pub fn with_linkage(mut self, linkage: Linkage) -> Self {
         self.linkage = linkage;
-        self
-    }
-
-    /// Whether each image is asked for under all eight rotations and flips. `None`: where the backend gives them for
-    /// about the price of one ([`CheapViews`](nodupe_core::Orientation::CheapViews)). Never where orientation makes no difference.
-    #[must_use]
-    pub fn with_views(mut self, views: Option<bool>) -> Self {
-        self.views = views;
         self
     }
 
@@ -174,11 +210,10 @@ impl<'a> Scan<'a> {
     /// search, which is the similarity backend's, and for the pairs inside groups, which are all scored.
     ///
     /// # Errors
-    /// [`ScanError`] where a backend fails or the threshold makes no sense; never for the sake of a file.
+    /// [`ScanError`] where a backend fails or a threshold makes no sense; never for the sake of a file.
     pub fn run(&self, roots: &[PathBuf]) -> Result<Report, ScanError> {
         let started = Instant::now();
-        let threshold = self.threshold()?;
-        let max_distance = self.embedding.space().max_distance(threshold);
+        let thresholds = self.tiers.iter().map(TierOptions::threshold).collect::<Result<Vec<_>, _>>()?;
         let progress = self.progress;
         let mut stats = Stats::default();
 
@@ -198,45 +233,32 @@ impl<'a> Scan<'a> {
         stats.identical = files.len() - unique.len();
         stats.timings.identical = stage.elapsed();
 
-        let stage = Instant::now();
-        progress.begin(Stage::Embed, Some(unique.len()));
-        let Embedded { collection, images, blank, busy } =
-            embed(self.embedding, self.views(), self.batch(), self.pool.clone(), paths(&files, &unique), progress)?;
+        let mut cascade = Cascade::new(&files, &unique);
+        for (place, (options, threshold)) in self.tiers.iter().zip(thresholds).enumerate() {
+            cascade.ask(self, options, threshold, place + 1 == self.tiers.len())?;
+        }
+        let Cascade { tiers, reports, images, failed, blank, pairs, settled, .. } = cascade;
+        for report in &reports {
+            stats.timings.embed += report.embed;
+            stats.timings.embed_busy += report.embed_busy;
+            stats.timings.search += report.search;
+        }
+        stats.pairs = pairs.len();
         let mut outcome_of = vec![None; files.len()];
-        let images: Vec<Option<Image>> = unique
-            .iter()
-            .zip(images)
-            .map(|(&file, outcome)| match outcome? {
-                Ok(image) => Some(image),
-                Err(error) => {
-                    outcome_of[file] = Some(Skipped::media(files[file].path.clone(), &error));
-                    None
-                }
-            })
-            .collect();
-        for (image, why) in &blank {
-            let file = unique[*image];
-            outcome_of[file] = Some(Skipped::undescribable(files[file].path.clone(), why));
+        for (image, &file) in unique.iter().enumerate() {
+            let path = || files[file].path.clone();
+            outcome_of[file] = match (&failed[image], &blank[image]) {
+                (Some(error), _) => Some(Skipped::media(path(), error)),
+                (None, Some(why)) => Some(Skipped::undescribable(path(), why)),
+                (None, None) => None,
+            };
         }
         skipped.extend(outcomes(&files, &first_of_same, &outcome_of));
         stats.decoded = images.iter().flatten().count();
+        stats.embedded = stats.decoded - blank.iter().flatten().count();
         let is_image: HashSet<usize> =
             unique.iter().zip(&images).filter(|(_, image)| image.is_some()).map(|(&file, _)| file).collect();
         stats.images = first_of_same.iter().filter(|&first| is_image.contains(first)).count();
-        stats.embedded = collection.len();
-        stats.timings.embed = stage.elapsed();
-        stats.timings.embed_busy = busy;
-
-        let stage = Instant::now();
-        let near = if stats.embedded > 1 {
-            let wanted = Wanted { max_distance, limit: pairs::LIMIT, min_recall: self.min_recall };
-            pairs::find(&collection, self.make_index, wanted, progress)?
-        } else {
-            NearPairs::default()
-        };
-        stats.pairs = near.pairs.len();
-        stats.truncated = near.truncated;
-        stats.timings.search = stage.elapsed();
 
         let interrupted = progress.is_cancelled();
         let stage = Instant::now();
@@ -246,16 +268,11 @@ impl<'a> Scan<'a> {
             first_of_same: &first_of_same,
             unique: &unique,
             images: &images,
-            collection: &collection,
-            near: &near,
+            tiers: &tiers,
+            pairs: &pairs,
+            settled: &settled,
         };
-        let rule = Rule {
-            backend: self.embedding.info().name,
-            space: self.embedding.space(),
-            max_distance,
-            linkage: self.linkage,
-        };
-        let groups = groups(&found, &rule, &self.pool.decode);
+        let groups = groups(&found, self.linkage, &self.pool.decode);
         stats.groups = groups.len();
         for group in &groups {
             let bytes = group.files.iter().map(|file| file.bytes);
@@ -269,22 +286,27 @@ impl<'a> Scan<'a> {
             groups.iter().flat_map(|group| &group.files).map(|file| file.path.as_path()).collect();
         skipped.retain(|skipped| !grouped.contains(skipped.path.as_path()));
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Report { groups, skipped, threshold, audit: near.audit, stats, interrupted })
+        Ok(Report { groups, skipped, tiers: reports, stats, interrupted })
     }
 
-    fn threshold(&self) -> Result<f32, ScanError> {
-        let given = self.threshold.or(self.embedding.matching().default_threshold);
-        let threshold = given.ok_or(ScanError::NoThreshold { backend: self.embedding.info().name })?;
-        if threshold > 0.0 && threshold <= 1.0 { Ok(threshold) } else { Err(ScanError::Threshold { threshold }) }
+    pub(crate) fn pool(&self) -> PoolOptions {
+        self.pool.clone()
     }
 
-    fn views(&self) -> &'static [View] {
-        self.embedding.matching().orientation.views(self.views)
+    pub(crate) fn progress(&self) -> &'a dyn Progress {
+        self.progress
     }
 
-    fn batch(&self) -> usize {
-        let most = self.embedding.max_batch().map_or(usize::MAX, NonZeroUsize::get);
-        self.batch.map_or(64, NonZeroUsize::get).min(most)
+    pub(crate) fn make_index(&self) -> &'a MakeIndex<'a> {
+        self.make_index
+    }
+
+    pub(crate) fn min_recall(&self) -> f64 {
+        self.min_recall
+    }
+
+    pub(crate) fn batch(&self) -> Option<NonZeroUsize> {
+        self.batch
     }
 }
 

@@ -11,7 +11,7 @@ use nodupe_core::{
     BackendInfo, BoxError, Channels, EmbedError, EmbeddedBatch, EmbeddingBackend, EmbeddingSpace, Embeddings, Filter,
     ImageBatch, IndexSpec, InputSpec, Matching, Orientation, SimilarityBackend, Undescribable, View, package,
 };
-use nodupe_dedup::{Evidence, GroupKind, Linkage, Progress, Report, Scan, ScanError, Stage};
+use nodupe_dedup::{Evidence, GroupKind, Linkage, Progress, Report, Scan, ScanError, Stage, TierOptions};
 use nodupe_media::PoolOptions;
 
 /// The brightness of a 4 × 4 thumbnail; what is all of one brightness cannot be described.
@@ -103,6 +103,11 @@ impl Folder {
     fn scan(&self, change: impl FnOnce(Scan<'_>) -> Scan<'_>) -> Result<Report, ScanError> {
         change(Scan::new(&Thumbnail::new(), &naive)).run(&[self.0.path().to_owned()])
     }
+
+    fn scan_by(&self, change: impl FnOnce(TierOptions<'_>) -> TierOptions<'_>) -> Result<Report, ScanError> {
+        let backend = Thumbnail::new();
+        Scan::cascade(vec![change(TierOptions::new(&backend))], &naive).run(&[self.0.path().to_owned()])
+    }
 }
 
 #[test]
@@ -153,7 +158,7 @@ fn every_file_has_one_outcome_and_groups_carry_their_evidence() {
     // `lonely.png` is the one that was looked at and is in no group.
     assert_eq!(grouped + report.skipped.len() + 1, stats.files, "every file has one outcome");
 
-    let without = folder.scan(|scan| scan.with_views(Some(false))).unwrap();
+    let without = folder.scan_by(|tier| tier.with_views(Some(false))).unwrap();
     assert_eq!(names(&without)[0], ["a.png", "b.png", "c.bmp", "d.png"]);
 }
 
@@ -220,7 +225,7 @@ fn a_link_says_how_its_first_file_has_to_be_turned() {
         picture(&folder.at("b upright.png"), upright);
         let turned = view.inverse().apply(&ImageBatch::new(2, 2, Channels::Luma, &upright).unwrap()).unwrap();
         picture(&folder.at("a turned.bmp"), turned.try_into().unwrap());
-        let report = folder.scan(|scan| scan.with_threshold(Some(0.99))).unwrap();
+        let report = folder.scan_by(|tier| tier.with_threshold(Some(0.99))).unwrap();
         let evidence = report.groups[0].links[0].evidence;
         match view {
             View::Identity => assert_eq!(evidence, Evidence::ExactPixels),
@@ -250,8 +255,7 @@ fn backends_that_break_their_promises_and_thresholds_that_are_none_are_errors() 
         picture(&folder.at(&format!("{number}.png")), [0, number, 90, 200]);
     }
     let run = |backend: &Thumbnail, threshold| {
-        Scan::new(backend, &naive)
-            .with_threshold(threshold)
+        Scan::cascade(vec![TierOptions::new(backend).with_threshold(threshold)], &naive)
             .run(&[folder.0.path().to_owned()])
             .map(|report| report.groups.len())
     };

@@ -16,6 +16,8 @@ use nodupe_faiss as _;
 use nodupe_histogram as _;
 #[cfg(feature = "hnsw")]
 use nodupe_hnsw as _;
+#[cfg(feature = "keypoints")]
+use nodupe_keypoints as _;
 #[cfg(feature = "ort")]
 use nodupe_ort as _;
 #[cfg(feature = "cuda")]
@@ -30,12 +32,16 @@ mod choice;
 #[cfg(feature = "media")]
 mod compute;
 #[cfg(feature = "dedup")]
+mod effort;
+#[cfg(feature = "dedup")]
 mod indexer;
 #[cfg(feature = "dedup")]
 mod scanner;
 
 #[cfg(feature = "media")]
 pub use compute::{ComputeError, compute_embedding, compute_embeddings};
+#[cfg(feature = "dedup")]
+pub use effort::{Effort, UnknownEffort};
 #[cfg(feature = "dedup")]
 pub use indexer::{Answer, Converted, Indexed, Indexer, IndexerError, Match, Removed, Searcher, Wanted};
 pub use nodupe_core as core;

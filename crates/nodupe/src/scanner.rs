@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-use nodupe_core::{EmbeddingSpace, IndexSpec, Options, Registry};
-use nodupe_dedup::{Linkage, Progress, Report, Scan, ScanError, Silent, WalkOptions};
+use nodupe_core::{EmbeddingBackend, EmbeddingSpace, IndexSpec, Options, Registry, Tier};
+use nodupe_dedup::{Linkage, Progress, Report, Scan, ScanError, Silent, TierOptions, WalkOptions};
 use nodupe_media::PoolOptions;
 use nodupe_select::{Preference, SelectError, Selected};
 
 use crate::choice;
+use crate::effort::Effort;
 
 /// Finds near duplicates in folders: chooses the backends, then runs the pipeline.
 ///
@@ -26,6 +27,7 @@ pub struct Scanner<'a> {
     embedding: Option<Preference>,
     similarity: Option<Preference>,
     options: Options,
+    effort: Effort,
     threshold: Option<f32>,
     min_recall: f64,
     linkage: Linkage,
@@ -41,11 +43,11 @@ pub struct Scanner<'a> {
 pub struct Scanned {
     /// The groups, the files that were passed over, the figures.
     pub report: Report,
-    /// The space of the embeddings: which model at which precision.
+    /// The space of the chosen backend's embeddings: which model at which precision.
     pub space: EmbeddingSpace,
     /// How the embedding backend was chosen.
     pub embedding: nodupe_select::Report,
-    /// How the similarity backend that found the pairs was chosen; `None` where fewer than two images had an embedding, so that none was needed.
+    /// How the similarity backend that searched these was chosen; `None` where fewer than two images had an embedding, so that none was needed.
     pub similarity: Option<nodupe_select::Report>,
 }
 
@@ -82,6 +84,7 @@ impl std::fmt::Debug for Scanner<'_> {
             .field("embedding", &self.embedding)
             .field("similarity", &self.similarity)
             .field("options", &self.options)
+            .field("effort", &self.effort)
             .field("threshold", &self.threshold)
             .field("linkage", &self.linkage)
             .field("views", &self.views)
@@ -97,6 +100,7 @@ impl<'a> Scanner<'a> {
             embedding: None,
             similarity: None,
             options: Options::new(),
+            effort: Effort::default(),
             threshold: None,
             min_recall: Scan::DEFAULT_MIN_RECALL,
             linkage: Linkage::default(),
@@ -135,7 +139,15 @@ impl<'a> Scanner<'a> {
         self
     }
 
-    /// From which similarity on two images are near duplicates: over 0, up to 1. `None`: the backend's calibrated one.
+    /// How much is done to find duplicates.
+    #[must_use]
+    pub fn with_effort(mut self, effort: Effort) -> Self {
+        self.effort = effort;
+        self
+    }
+
+    /// From which similarity on two images are near duplicates by the chosen backend: over 0, up to 1. `None`: its
+    /// calibrated one. Other tiers of the cascade keep their own.
     #[must_use]
     pub fn with_threshold(mut self, threshold: Option<f32>) -> Self {
         self.threshold = threshold;
@@ -157,7 +169,8 @@ impl<'a> Scanner<'a> {
         self
     }
 
-    /// Whether each image is asked for under all eight rotations and flips. `None`: where that is cheap.
+    /// Whether the chosen backend is asked for each image under all eight rotations and flips. `None`: where that is cheap,
+    /// and with [`Effort::Thorough`].
     #[must_use]
     pub fn with_views(mut self, views: Option<bool>) -> Self {
         self.views = views;
@@ -194,22 +207,33 @@ impl<'a> Scanner<'a> {
         let selector =
             |preference: &Option<Preference>| choice::selector(&registry, &self.options, preference.as_ref());
         let Selected { backend, report: embedding, .. } = selector(&self.embedding).embedding()?;
+        let [hash, keypoints] =
+            [Tier::Hash, Tier::Keypoints].map(|tier| self.beside(&registry, tier, backend.as_ref()));
 
         let similarity_selector = selector(&self.similarity);
         // A wish that cannot be met is said now and not after hours of decoding.
         similarity_selector.check_similarity(&IndexSpec::new(backend.space()))?;
         let similarity = RefCell::new(None);
         let make_index = |spec: &IndexSpec<'_>| {
+            if spec.space != backend.space() {
+                // What was wished for may not hold the vectors of another tier.
+                return Ok(selector(&None).similarity(spec)?.backend);
+            }
             let selected = similarity_selector.similarity(spec)?;
             similarity.replace(Some(selected.report));
             Ok(selected.backend)
         };
+        let views = self.views.or((self.effort == Effort::Thorough).then_some(true));
+        let chosen = TierOptions::new(backend.as_ref()).with_threshold(self.threshold).with_views(views);
+        let is_hash =
+            registry.embeddings().iter().any(|one| one.name == backend.info().name && one.tier == Some(Tier::Hash));
+        let first = if is_hash { Some(chosen) } else { hash.as_deref().map(TierOptions::new) };
+        let last = (!is_hash).then_some(chosen);
+        let tiers = first.into_iter().chain(keypoints.as_deref().map(TierOptions::new)).chain(last);
         let roots: Vec<PathBuf> = roots.into_iter().map(Into::into).collect();
-        let scan = Scan::new(backend.as_ref(), &make_index)
-            .with_threshold(self.threshold)
+        let scan = Scan::cascade(tiers.collect(), &make_index)
             .with_min_recall(self.min_recall)
             .with_linkage(self.linkage)
-            .with_views(self.views)
             .with_batch(self.options.batch())
             .with_walk(self.walk)
             .with_decoding(self.decoding.clone())
@@ -217,5 +241,26 @@ impl<'a> Scanner<'a> {
         let report = scan.run(&roots)?;
         let space = backend.space().clone();
         Ok(Scanned { report, space, embedding, similarity: similarity.into_inner() })
+    }
+    /// The strongest backend that serves as a tier beside the chosen one, where the effort has that tier. One that does not
+    /// run is done without.
+    fn beside(
+        &self,
+        registry: &Registry,
+        tier: Tier,
+        chosen: &dyn EmbeddingBackend,
+    ) -> Option<Box<dyn EmbeddingBackend>> {
+        if self.effort == Effort::Fast {
+            return None;
+        }
+        let mut serving: Vec<_> = registry.embeddings().iter().filter(|backend| backend.tier == Some(tier)).collect();
+        if serving.iter().any(|backend| backend.name == chosen.info().name) {
+            return None;
+        }
+        serving.sort_by_key(|backend| (std::cmp::Reverse(backend.priority), backend.name));
+        serving.into_iter().find_map(|backend| {
+            let made = (backend.create)(&self.options);
+            made.inspect_err(|why| tracing::warn!(backend = backend.name, %why, "a tier is left out")).ok()
+        })
     }
 }

@@ -1,0 +1,206 @@
+//! The embedding backends of a scan, one after the other: each is asked about what those before left open.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use nodupe_core::{EmbeddingBackend, Undescribable};
+use nodupe_media::MediaError;
+use rayon::prelude::*;
+
+use crate::embed::{Asked, Embedded, Image, Seen, embed};
+use crate::keypoints::{self, KeypointMatch, KeypointRows};
+use crate::linkage::NearPair;
+use crate::pairs::{self, NearPairs, Wanted};
+use crate::progress::{Progress, Stage};
+use crate::report::TierReport;
+use crate::scan::{Scan, ScanError, TierOptions};
+use crate::tier::Tier;
+use crate::walk::File;
+
+/// The ratio up to which an image is taken for settled: it is what another one is, as far as any tier could tell. A quarter of what a
+/// perceptual hash allows is 8 of its 256 bits, which resizing and compression alone exceed seldom.
+const SETTLED: f32 = 0.25;
+
+/// Two images that a tier found near each other: their distance is the tier's ratio.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TierPair {
+    pub(crate) pair: NearPair,
+    /// Which tier found it, or was surest.
+    pub(crate) tier: usize,
+}
+
+/// What is known of the images so far. They are numbered by their places in `unique`.
+pub(crate) struct Cascade<'a> {
+    files: &'a [File],
+    unique: &'a [usize],
+    pub(crate) tiers: Vec<Tier<'a>>,
+    pub(crate) reports: Vec<TierReport>,
+    /// What was decoded.
+    pub(crate) images: Vec<Option<Image>>,
+    /// Why an image could not be decoded.
+    pub(crate) failed: Vec<Option<MediaError>>,
+    /// Why no tier could describe an image.
+    pub(crate) blank: Vec<Option<Undescribable>>,
+    /// Each pair once, the smaller number first, in ascending order.
+    pub(crate) pairs: Vec<TierPair>,
+    /// For each image the one that stands for it; itself unless it is settled.
+    pub(crate) settled: Vec<u32>,
+}
+
+impl<'a> Cascade<'a> {
+    pub(crate) fn new(files: &'a [File], unique: &'a [usize]) -> Self {
+        let count = unique.len();
+        Self {
+            files,
+            unique,
+            tiers: Vec::new(),
+            reports: Vec::new(),
+            images: vec![None; count],
+            failed: std::iter::repeat_with(|| None).take(count).collect(),
+            blank: vec![None; count],
+            pairs: Vec::new(),
+            settled: (0..count as u32).collect(),
+        }
+    }
+
+    /// Asks one more tier about the images that are open. The last one settles nothing: nobody is spared by it.
+    pub(crate) fn ask(
+        &mut self,
+        scan: &Scan<'a>,
+        options: &TierOptions<'a>,
+        threshold: f32,
+        is_last: bool,
+    ) -> Result<(), ScanError> {
+        let (backend, progress) = (options.embedding(), scan.progress());
+        let is_first = self.tiers.is_empty();
+        let open: Vec<usize> = (0..self.unique.len())
+            .filter(|&image| self.settled[image] as usize == image && (is_first || self.images[image].is_some()))
+            .collect();
+
+        let stage = Instant::now();
+        progress.begin(Stage::Embed, Some(open.len()));
+        let paths = open.iter().map(|&image| self.files[self.unique[image]].path.clone()).collect();
+        let asked = Asked { of: self.unique.len(), numbers: &open, paths };
+        let views = backend.matching().orientation.views(options.views());
+        let Embedded { seen, images, blank, busy } =
+            embed(backend, views, batch(backend, scan.batch()), scan.pool(), asked, progress)?;
+        self.take(images, blank, is_first);
+        let embed = stage.elapsed();
+
+        let stage = Instant::now();
+        let embedded = seen.len();
+        let max_distance = backend.space().max_distance(threshold);
+        let mut tier = Tier { info: backend.info(), space: backend.space(), max_distance, enough: 0, seen };
+        let (found, truncated, audit) = match &tier.seen {
+            _ if embedded < 2 => (Vec::new(), 0, None),
+            Seen::Images(collection) => {
+                let wanted =
+                    Wanted { max_distance: tier.max_distance, limit: pairs::LIMIT, min_recall: scan.min_recall() };
+                let NearPairs { pairs, truncated, audit } =
+                    pairs::find(collection, scan.make_index(), wanted, progress)?;
+                let ratio = |(pair, _): (NearPair, _)| NearPair { distance: tier.of_distance(pair.distance), ..pair };
+                (pairs.into_iter().map(ratio).collect(), truncated, audit)
+            }
+            Seen::Keypoints(rows) => {
+                let compared = compared(rows, progress);
+                tier.enough = keypoints::enough(compared.iter().map(|(.., found)| found));
+                let pair = |(a, b, found)| NearPair { a, b, distance: tier.of_match(&found) };
+                (compared.into_iter().map(pair).filter(|pair| pair.distance <= 1.0).collect(), 0, None)
+            }
+        };
+        let pairs = found.len();
+        let settled = if is_last { 0 } else { self.settle(&found) };
+        self.merge(found);
+        let enough = tier.enough;
+        self.tiers.push(tier);
+        self.reports.push(TierReport {
+            backend: backend.info().name,
+            threshold,
+            enough: (enough > 0).then_some(enough),
+            images: open.len(),
+            embedded,
+            pairs,
+            settled,
+            truncated,
+            audit,
+            embed,
+            embed_busy: busy,
+            search: stage.elapsed(),
+        });
+        Ok(())
+    }
+
+    /// What decoding and embedding said of each image.
+    fn take(
+        &mut self,
+        images: Vec<Option<Result<Image, MediaError>>>,
+        blank: Vec<(usize, Undescribable)>,
+        is_first: bool,
+    ) {
+        let mut why: HashMap<usize, Undescribable> = blank.into_iter().collect();
+        for (image, outcome) in images.into_iter().enumerate() {
+            match outcome {
+                // Which digest of pixels an image has is the first tier's to say.
+                Some(Ok(decoded)) if is_first => {
+                    self.images[image] = Some(decoded);
+                    self.blank[image] = why.remove(&image);
+                }
+                // Described by any is described.
+                Some(Ok(_)) if !why.contains_key(&image) => self.blank[image] = None,
+                Some(Err(error)) if is_first => self.failed[image] = Some(error),
+                // A file that could be read before and cannot now was changed meanwhile: what was seen of it counts.
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets the first image stand for those that are all but equal to it. How many are settled now.
+    fn settle(&mut self, found: &[NearPair]) -> usize {
+        let mut settled = 0;
+        // In ascending order: whoever stands for others was looked at before them.
+        for pair in found.iter().filter(|pair| pair.distance <= SETTLED) {
+            let [a, b] = [pair.a, pair.b].map(|image| self.settled[image as usize] == image);
+            if a && b {
+                self.settled[pair.b as usize] = pair.a;
+                settled += 1;
+            }
+        }
+        settled
+    }
+
+    /// Adds pairs to those of the tiers before; of two for the same images the surer one stays.
+    fn merge(&mut self, found: Vec<NearPair>) {
+        let tier = self.tiers.len();
+        self.pairs.extend(found.into_iter().map(|pair| TierPair { pair, tier }));
+        let key = |pair: &TierPair| (pair.pair.a, pair.pair.b);
+        self.pairs.par_sort_by(|x, y| {
+            key(x).cmp(&key(y)).then(x.pair.distance.total_cmp(&y.pair.distance)).then(x.tier.cmp(&y.tier))
+        });
+        self.pairs.dedup_by_key(|pair| key(pair));
+    }
+}
+
+fn batch(backend: &dyn EmbeddingBackend, wish: Option<NonZeroUsize>) -> usize {
+    let most = backend.max_batch().map_or(usize::MAX, NonZeroUsize::get);
+    wish.map_or(64, NonZeroUsize::get).min(most)
+}
+
+/// What images have in common that may have anything.
+fn compared(rows: &KeypointRows, progress: &dyn Progress) -> Vec<(u32, u32, KeypointMatch)> {
+    progress.begin(Stage::Search, Some(keypoints::steps()));
+    let candidates = keypoints::candidates(rows, || {
+        progress.advance(Stage::Search, 1);
+        if progress.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    progress.begin(Stage::Search, Some(candidates.len()));
+    let compared = candidates.into_par_iter().filter_map(|(a, b)| {
+        if progress.is_cancelled() {
+            return None;
+        }
+        progress.advance(Stage::Search, 1);
+        Some((a, b, rows.compare(a, b)?))
+    });
+    compared.collect()
+}

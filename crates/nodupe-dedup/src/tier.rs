@@ -1,0 +1,67 @@
+//! A step of the cascade: an embedding backend, what it saw, and how near is near.
+
+use nodupe_core::{BackendInfo, EmbeddingSpace};
+
+use crate::embed::Seen;
+use crate::keypoints::KeypointMatch;
+use crate::report::Evidence;
+
+/// What an embedding backend saw in the images of a scan.
+///
+/// Backends measure differently. So that what they say can be compared, a tier gives for two images a **ratio**: their distance, divided by
+/// the largest at which they are near duplicates. Up to 1 they are, and the nearer to 0 the surer.
+#[derive(Debug)]
+pub(crate) struct Tier<'a> {
+    pub(crate) info: &'a BackendInfo,
+    pub(crate) space: &'a EmbeddingSpace,
+    /// The distance up to which two images are near duplicates.
+    pub(crate) max_distance: f32,
+    /// The matched keypoints from which on they are.
+    pub(crate) enough: u32,
+    pub(crate) seen: Seen,
+}
+
+/// The ratio of two images that share no keypoints: strangers, or copies of which too little is left. Were it larger, one such
+/// copy would keep out others of its group.
+const STRANGERS: f32 = 1.5;
+
+impl Tier<'_> {
+    /// How near two images are, as a part of how near they have to be.
+    pub(crate) fn ratio(&self, a: u32, b: u32) -> f32 {
+        match &self.seen {
+            Seen::Images(collection) => self.of_distance(collection.distance(self.space.metric(), a, b)),
+            Seen::Keypoints(rows) => rows.compare(a, b).map_or(STRANGERS, |found| self.of_match(&found)),
+        }
+    }
+
+    /// A distance of this tier as a ratio.
+    pub(crate) fn of_distance(&self, distance: f32) -> f32 {
+        if distance <= 0.0 {
+            0.0
+        } else if self.max_distance > 0.0 {
+            distance / self.max_distance
+        } else {
+            f32::INFINITY
+        }
+    }
+
+    /// What two images share as a ratio.
+    pub(crate) fn of_match(&self, found: &KeypointMatch) -> f32 {
+        found.ratio(self.enough).min(STRANGERS)
+    }
+
+    /// What speaks for two images being duplicates, and how alike they are by it.
+    pub(crate) fn evidence(&self, a: u32, b: u32) -> (f32, Evidence) {
+        let backend = self.info.name;
+        match &self.seen {
+            Seen::Images(collection) => {
+                let (distance, view) = collection.closest(self.space.metric(), a, b);
+                (self.space.similarity(distance), Evidence::Embedding { backend, view, distance })
+            }
+            Seen::Keypoints(rows) => {
+                let found = rows.compare(a, b).unwrap_or_default();
+                (found.agreement, Evidence::Keypoints { backend, found })
+            }
+        }
+    }
+}
