@@ -210,6 +210,9 @@ pub(crate) struct ScanArgs {
     pub(crate) group_by: Linkage,
     #[command(flatten)]
     pub(crate) walk: WalkArgs,
+    /// Say where the time went, also with --quiet; in JSON it is said in any case.
+    #[arg(long)]
+    pub(crate) timings: bool,
     /// Print JSON (documented in the README) instead of text.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,9 +2,8 @@
 //! new version.
 
 use std::io::Write;
-use std::time::Duration;
 
-use nodupe::dedup::{Audit, Evidence, Group, KeypointMatch, Link, Member, Report, Skipped, Stats, TierReport, Timings};
+use nodupe::dedup::{Audit, Evidence, Group, KeypointMatch, Link, Member, Report, Skipped, Stats, TierReport};
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
 
@@ -220,22 +219,37 @@ struct StatsJson {
     seconds: TimingsJson,
 }
 
-/// Wall time of each stage in seconds.
+/// Wall time of each stage in seconds; `read`, `decode` and `resize` are processor time of all threads.
 #[derive(Serialize)]
 struct TimingsJson {
     walk: f64,
     identical: f64,
     embed: f64,
+    read: f64,
+    decode: f64,
+    resize: f64,
     embed_busy: f64,
     search: f64,
+    index: f64,
     group: f64,
     total: f64,
 }
 
 fn stats_of(stats: &Stats, tiers: &[TierReport]) -> StatsJson {
-    let Timings { walk, identical, embed, embed_busy, search, group, total, .. } = stats.timings;
-    let [walk, identical, embed, embed_busy, search, group, total] =
-        [walk, identical, embed, embed_busy, search, group, total].map(|time| Duration::as_secs_f64(&time));
+    let timings = &stats.timings;
+    let seconds = TimingsJson {
+        walk: timings.walk.as_secs_f64(),
+        identical: timings.identical.as_secs_f64(),
+        embed: timings.embed.as_secs_f64(),
+        read: timings.decoders.read.as_secs_f64(),
+        decode: timings.decoders.decode.as_secs_f64(),
+        resize: timings.decoders.resize.as_secs_f64(),
+        embed_busy: timings.embed_busy.as_secs_f64(),
+        search: timings.search.as_secs_f64(),
+        index: timings.index.as_secs_f64(),
+        group: timings.group.as_secs_f64(),
+        total: timings.total.as_secs_f64(),
+    };
     StatsJson {
         files: stats.files,
         bytes: stats.bytes,
@@ -248,6 +262,6 @@ fn stats_of(stats: &Stats, tiers: &[TierReport]) -> StatsJson {
         groups: stats.groups,
         duplicates: stats.duplicates,
         duplicate_bytes: stats.duplicate_bytes,
-        seconds: TimingsJson { walk, identical, embed, embed_busy, search, group, total },
+        seconds,
     }
 }

@@ -19,6 +19,7 @@ mod say;
 mod scan;
 mod text;
 mod threads;
+mod timings;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::path::{shown, shown_text};
 use crate::progress::Bar;
 use crate::say::say;
-use crate::{interrupt, json, models, text, threads};
+use crate::{interrupt, json, models, text, threads, timings};
 
 pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     models::check(args.backend.model.as_deref())?;
@@ -30,6 +30,9 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
         json::write(&mut out, &scanned)?;
     } else {
         text::write(&mut out, &scanned, args.quiet)?;
+        if args.timings {
+            timings::write(&mut out, &scanned.report.stats)?;
+        }
     }
     out.flush()?;
     Ok(exit_code(&args.paths, &scanned.report.skipped, scanned.report.interrupted))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nodupe_core::{EmbeddingBackend, Undescribable};
 use nodupe_media::MediaError;
@@ -84,7 +84,7 @@ impl<'a> Cascade<'a> {
         let paths = open.iter().map(|&image| self.files[self.unique[image]].path.clone()).collect();
         let asked = Asked { of: self.unique.len(), numbers: &open, paths };
         let views = backend.matching().orientation.views(options.views());
-        let Embedded { seen, images, blank, busy } =
+        let Embedded { seen, images, blank, busy, decoders } =
             embed(backend, views, batch(backend, scan.batch()), scan.pool(), asked, progress)?;
         self.take(images, blank, is_first);
         let embed = stage.elapsed();
@@ -93,21 +93,21 @@ impl<'a> Cascade<'a> {
         let embedded = seen.len();
         let max_distance = backend.space().max_distance(threshold);
         let mut tier = Tier { info: backend.info(), space: backend.space(), max_distance, enough: 0, seen };
-        let (found, truncated, audit) = match &tier.seen {
-            _ if embedded < 2 => (Vec::new(), 0, None),
+        let (found, truncated, audit, index) = match &tier.seen {
+            _ if embedded < 2 => (Vec::new(), 0, None, Duration::ZERO),
             Seen::Images(collection) => {
                 let wanted =
                     Wanted { max_distance: tier.max_distance, limit: pairs::LIMIT, min_recall: scan.min_recall() };
-                let NearPairs { pairs, truncated, audit } =
+                let NearPairs { pairs, truncated, audit, index } =
                     pairs::find(collection, scan.make_index(), wanted, progress)?;
                 let ratio = |(pair, _): (NearPair, _)| NearPair { distance: tier.of_distance(pair.distance), ..pair };
-                (pairs.into_iter().map(ratio).collect(), truncated, audit)
+                (pairs.into_iter().map(ratio).collect(), truncated, audit, index)
             }
             Seen::Keypoints(rows) => {
                 let compared = compared(rows, progress);
                 tier.enough = keypoints::enough(compared.iter().map(|(.., found)| found));
                 let pair = |(a, b, found)| NearPair { a, b, distance: tier.of_match(&found) };
-                (compared.into_iter().map(pair).filter(|pair| pair.distance <= 1.0).collect(), 0, None)
+                (compared.into_iter().map(pair).filter(|pair| pair.distance <= 1.0).collect(), 0, None, Duration::ZERO)
             }
         };
         let pairs = found.len();
@@ -126,8 +126,10 @@ impl<'a> Cascade<'a> {
             truncated,
             audit,
             embed,
+            decoders,
             embed_busy: busy,
             search: stage.elapsed(),
+            index,
         });
         Ok(())
     }

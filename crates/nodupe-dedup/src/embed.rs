@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nodupe_core::{Describes, EmbedError, EmbeddingBackend, ImageBatch, IndexError, Undescribable, View};
-use nodupe_media::{DecodePool, Decoded, ImageInfo, MediaError, PoolOptions};
+use nodupe_media::{Costs, DecodePool, Decoded, ImageInfo, MediaError, PoolOptions};
 
 use crate::collection::Collection;
 use crate::keypoints::KeypointRows;
@@ -18,6 +18,8 @@ pub(crate) struct Embedded {
     pub(crate) blank: Vec<(usize, Undescribable)>,
     /// The time that the embedding backend took.
     pub(crate) busy: Duration,
+    /// Where the time of the decoders went.
+    pub(crate) decoders: Costs,
 }
 
 /// What an embedding backend saw in images.
@@ -94,10 +96,12 @@ pub(crate) fn embed(
         images: std::iter::repeat_with(|| None).take(count).collect(),
         blank: Vec::new(),
         busy: Duration::ZERO,
+        decoders: Costs::default(),
     };
     let mut waiting = Vec::with_capacity(batch);
     let mut pixels = Vec::with_capacity(batch * backend.input_spec().bytes());
-    for (place, decoded) in DecodePool::new(pool).decode(*backend.input_spec(), paths) {
+    let mut decoding = DecodePool::new(pool).decode(*backend.input_spec(), paths);
+    for (place, decoded) in decoding.by_ref() {
         let number = numbers[place];
         all.images[number] = Some(decoded.map(|Decoded { info, pixels: decoded, .. }| {
             let input = blake3::hash(&decoded);
@@ -115,6 +119,7 @@ pub(crate) fn embed(
         }
     }
     all.embed_batch(backend, views, &mut waiting, &mut pixels)?;
+    all.decoders = decoding.costs();
     all.blank.sort_unstable_by_key(|(number, _)| *number);
     Ok(all)
 }

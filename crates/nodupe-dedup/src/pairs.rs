@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use nodupe_core::{IndexError, IndexSpec, ItemId, SimilarityBackend, View};
 use rayon::prelude::*;
@@ -29,6 +30,8 @@ pub(crate) struct NearPairs {
     pub(crate) truncated: usize,
     /// `None` where the index is exact.
     pub(crate) audit: Option<Audit>,
+    /// The time that filling and building the index took.
+    pub(crate) index: Duration,
 }
 
 /// How near, how many, how surely.
@@ -57,8 +60,10 @@ pub(crate) fn find(
     // Ties at the limit go by id. So ids are of the numbers of images, and not of the order in which decoders finished.
     let ids = ids(&images);
     let spec = IndexSpec::new(rows.space()).with_expected_len(rows.len());
+    let started = Instant::now();
     let mut index = make_index(&spec).map_err(|source| ScanError::MakeIndex { source })?;
     fill(&mut *index, &ids, collection, progress)?;
+    let mut filling = started.elapsed();
     let mut audit = None;
     if !index.is_exact() && !progress.is_cancelled() {
         let Sampled { queries, neighbors, recall } =
@@ -69,8 +74,10 @@ pub(crate) fn find(
                 Ok(exact) => {
                     tracing::warn!(recall, min_recall = wanted.min_recall, from = %index, to = %exact, "the index finds too little");
                     // The one that is there goes first: two at a time may be more than fits.
+                    let started = Instant::now();
                     index = exact;
                     fill(&mut *index, &ids, collection, progress)?;
+                    filling += started.elapsed();
                     fell_back = true;
                 }
                 Err(error) => {
@@ -82,7 +89,7 @@ pub(crate) fn find(
     }
     drop(ids);
     let (candidates, truncated) = candidates(collection, &*index, wanted, progress)?;
-    Ok(NearPairs { pairs: score(collection, candidates, wanted.max_distance), truncated, audit })
+    Ok(NearPairs { pairs: score(collection, candidates, wanted.max_distance), truncated, audit, index: filling })
 }
 
 fn flow(progress: &dyn Progress) -> ControlFlow<()> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nodupe_core::{Undescribable, View};
-use nodupe_media::{ImageInfo, MediaError};
+use nodupe_media::{Costs, ImageInfo, MediaError};
 
 use crate::audit::Audit;
 use crate::keypoints::KeypointMatch;
@@ -52,10 +52,14 @@ pub struct TierReport {
     pub audit: Option<Audit>,
     /// Decoding and embedding, side by side.
     pub embed: Duration,
-    /// Of that, the time that the embedding backend took; what is left is waiting for decoders.
+    /// Where the decoders' time went meanwhile, added up over their threads.
+    pub decoders: Costs,
+    /// Of [`embed`](Self::embed), the time that the embedding backend took; what is left is waiting for decoders.
     pub embed_busy: Duration,
     /// Finding pairs.
     pub search: Duration,
+    /// Of that, filling and building the index.
+    pub index: Duration,
 }
 
 /// Files that show the same.
@@ -264,10 +268,14 @@ pub struct Timings {
     pub identical: Duration,
     /// Decoding and embedding, side by side, of all tiers.
     pub embed: Duration,
-    /// Of that, the time that the embedding backends took; what is left is waiting for decoders.
+    /// Where the decoders' time went meanwhile, added up over their threads.
+    pub decoders: Costs,
+    /// Of [`embed`](Self::embed), the time that the embedding backends took; what is left is waiting for decoders.
     pub embed_busy: Duration,
     /// Building indexes, auditing them and finding pairs.
     pub search: Duration,
+    /// Of that, filling and building the index.
+    pub index: Duration,
     /// Checking pixels, clustering, collecting the evidence.
     pub group: Duration,
     /// Everything.

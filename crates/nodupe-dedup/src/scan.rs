@@ -242,6 +242,8 @@ impl<'a> Scan<'a> {
             stats.timings.embed += report.embed;
             stats.timings.embed_busy += report.embed_busy;
             stats.timings.search += report.search;
+            stats.timings.index += report.index;
+            stats.timings.decoders += report.decoders;
         }
         stats.pairs = pairs.len();
         let mut outcome_of = vec![None; files.len()];

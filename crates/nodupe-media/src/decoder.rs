@@ -8,13 +8,14 @@ use std::path::Path;
 
 use nodupe_core::{Channels, InputSpec, View};
 
+use crate::costs::{Clock, Costs};
 use crate::deadline::Deadline;
 use crate::error::{Failure, MediaError};
 use crate::format::ImageFormat;
 use crate::limits::{Limit, Limits, check};
 use crate::orientation::{Shown, turned};
-use crate::picture::{self, Header, Open, Request};
-use crate::resize::{self, Scaler, Stored};
+use crate::picture::{self, Given, Header, Open, Request};
+use crate::resize::{self, Filtered, Scaler, Stored};
 use crate::source;
 
 /// How images are decoded.
@@ -93,6 +94,7 @@ pub struct Decoder {
     file: Vec<u8>,
     pixels: Vec<u8>,
     scaler: Scaler,
+    costs: Costs,
 }
 
 /// Bytes of a buffer that are kept for the next image.
@@ -111,7 +113,12 @@ impl Decoder {
     }
 
     pub(crate) fn with_open(options: DecodeOptions, open: Open) -> Self {
-        Self { options, open, file: Vec::new(), pixels: Vec::new(), scaler: Scaler::default() }
+        Self { options, open, file: Vec::new(), pixels: Vec::new(), scaler: Scaler::default(), costs: Costs::default() }
+    }
+
+    /// Where the time of all that it has decoded went.
+    pub fn costs(&self) -> Costs {
+        self.costs
     }
 
     /// Appends the image in a file as `spec` wants it to `out`: exactly [`InputSpec::bytes`] bytes. After an error `out`
@@ -185,14 +192,18 @@ impl Decoder {
 
     /// Does `task` with the image in a file, and asks `gate` before it takes memory.
     pub(crate) fn file(&mut self, path: &Path, task: &mut Task<'_>, gate: &mut dyn Gate) -> Result<ImageInfo, Failure> {
+        let mut clock = Clock::start();
         let (mut reader, length) = source::open(path, &self.options.limits)?;
         let mut held = length;
         loop {
             gate.hold(held)?;
             let deadline = Deadline::start(self.options.limits.deadline);
             let mut file = std::mem::take(&mut self.file);
-            let step = source::read(&mut reader, Some(length), &self.options.limits, deadline, &mut file)
-                .and_then(|bytes| self.step(path, bytes, deadline, task, gate));
+            let bytes = source::read(&mut reader, Some(length), &self.options.limits, deadline, &mut file);
+            self.costs.read += clock.lap();
+            let step = bytes.and_then(|bytes| self.step(path, bytes, deadline, task, gate));
+            // What it took is counted there.
+            clock.lap();
             match step {
                 Ok(Step::Done(info)) => {
                     self.file = kept(file);
@@ -240,12 +251,13 @@ impl Decoder {
             format,
             bytes,
             channels: task.channels(),
+            spec: task.spec(),
             background: self.options.background,
             limits: &self.options.limits,
             deadline,
         };
-        let (open, pixels, scaler) = (self.open, &mut self.pixels, &mut self.scaler);
-        let attempt = AssertUnwindSafe(|| attempt(open, &request, task, gate, pixels, scaler));
+        let (open, pixels, scaler, costs) = (self.open, &mut self.pixels, &mut self.scaler, &mut self.costs);
+        let attempt = AssertUnwindSafe(|| attempt(open, &request, task, gate, (pixels, scaler), costs));
         let step = catch_unwind(attempt).unwrap_or_else(|panic| {
             // Whatever state it left them in.
             (self.pixels, self.scaler) = Default::default();
@@ -285,6 +297,14 @@ impl Task<'_> {
         match self {
             Self::Pixels(spec, _) => spec.channels(),
             _ => Channels::Rgb,
+        }
+    }
+
+    /// What pixels are resized to; `None` where each of them counts.
+    fn spec(&self) -> Option<InputSpec> {
+        match self {
+            Self::Pixels(spec, _) => Some(**spec),
+            _ => None,
         }
     }
 
@@ -344,9 +364,10 @@ fn attempt(
     request: &Request<'_>,
     task: &mut Task<'_>,
     gate: &mut dyn Gate,
-    pixels: &mut Vec<u8>,
-    scaler: &mut Scaler,
+    (pixels, scaler): (&mut Vec<u8>, &mut Scaler),
+    costs: &mut Costs,
 ) -> Result<Step, Failure> {
+    let mut clock = Clock::start();
     let picture = open(request)?;
     let header = picture.header();
     let (width, height) = turned(header.orientation, header.width, header.height);
@@ -359,8 +380,20 @@ fn attempt(
     if !gate.grow(needs) {
         return Ok(Step::Needs(needs));
     }
-    let channels = picture.read(pixels)?;
-    let image = Stored { pixels, channels, size: (header.width, header.height), orientation: header.orientation };
+    if let Task::Pixels(spec, out) = task
+        && spec.channels() == Channels::Luma
+        && let Some(filter) = Filtered::new((header.width, header.height), header.orientation, spec)
+        && let Some(small) = picture.filtered(&filter.across, &filter.down)
+    {
+        filter.compose(&small, Channels::Luma, spec, out);
+        costs.decode += clock.lap();
+        return Ok(Step::Done(info));
+    }
+    let given = picture.read(pixels);
+    costs.decode += clock.lap();
+    let Given { channels, reduction } = given?;
+    let size = (header.width, header.height);
+    let image = Stored { pixels, channels, size, reduction, orientation: header.orientation };
     match task {
         Task::Header => {}
         Task::Pixels(spec, out) => {
@@ -368,6 +401,7 @@ fn attempt(
         }
         Task::Digest(digest) => **digest = digest_of(&image, (width, height)),
     }
+    costs.resize += clock.lap();
     Ok(Step::Done(info))
 }
 

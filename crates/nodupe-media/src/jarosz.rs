@@ -10,7 +10,7 @@
 
 use nodupe_core::Channels;
 
-/// One axis of the pixels as they are stored: the part of it that is resized, and to how many pixels.
+/// One axis of an image as it is stored: the part of it that is resized, and to how many pixels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Axis {
     /// Where the part begins.
@@ -23,83 +23,114 @@ pub(crate) struct Axis {
     pub(crate) reversed: bool,
 }
 
-/// Where the triangles of an axis lie, and what they weigh.
-struct Triangles {
-    /// First pixel of each, counted from the one before the part: it, or the one after the part, may be the first or last
-    /// of a triangle, and is the pixel at the border once more.
+/// What an axis is filtered by: of each pixel of the result, where the pixels begin that it is made of, and what they weigh.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    /// First pixel of each, in ascending order.
     starts: Vec<usize>,
-    /// Weights, the same for all.
+    /// As many weights for each as any has, in its pixels' order; those of pixels beyond its last one are 0.
     weights: Vec<u16>,
+    /// How many that is.
+    taps: usize,
+    /// The sum of the weights of each.
+    total: u64,
 }
 
-impl Triangles {
-    fn new(axis: Axis) -> Self {
-        let (length, out) = (axis.length, axis.out);
+/// The largest weight: times a byte it stays within 16 bits.
+const HEAVIEST: usize = 257;
+
+impl Kernel {
+    pub(crate) fn new(axis: Axis) -> Self {
+        let Axis { begin, length, out, reversed } = axis;
         let width = length.div_ceil(2 * out);
         let taps = 2 * width - 1;
         // A box reaches `width - 1 - width / 2` pixels to the left of its own and `width / 2` to the right.
         let left = 2 * (width - 1 - width / 2);
-        let start = |i: usize| ((2 * i + 1) * length / (2 * out)).saturating_sub(left);
-        let starts = if axis.reversed {
-            // The mirror image of a triangle that ends one pixel beyond the part begins one before it.
-            (0..out).rev().map(|i| (length + 1).saturating_sub(start(i) + taps)).collect()
-        } else {
-            (0..out).map(|i| start(i) + 1).collect()
-        };
-        // A weight times a byte stays within 16 bits: exact up to 257 × 2 `out` pixels, rounded beyond.
-        let scale = width.div_ceil(257);
-        let weights = (1..=taps).map(|tap| (tap.min(taps + 1 - tap).div_ceil(scale)) as u16).collect();
-        Self { starts, weights }
+        // Counted from the pixel before the part, since the last triangle may end one pixel beyond it, and the mirror image
+        // of that begins one before.
+        let start = |i: usize| ((2 * i + 1) * length / (2 * out)).saturating_sub(left) + 1;
+        let place = |i: usize| if reversed { (length + 2).saturating_sub(start(out - 1 - i) + taps) } else { start(i) };
+        // What lies before the part or beyond it is the pixel at the border once more.
+        let pixel = |at: usize| begin + at.saturating_sub(1).min(length - 1);
+        // Exact as long as no weight is over the heaviest, rounded beyond.
+        let scale = width.div_ceil(HEAVIEST);
+        let (mut starts, mut weights) = (Vec::with_capacity(out), Vec::with_capacity(out * taps));
+        let mut exact = vec![0; taps];
+        for place in (0..out).map(place) {
+            let first = pixel(place);
+            exact.fill(0);
+            for tap in 0..taps {
+                exact[pixel(place + tap) - first] += (tap + 1).min(taps - tap);
+            }
+            starts.push(first);
+            // What rounding takes from one goes to the next, so that all triangles weigh the same.
+            let mut sum = 0;
+            weights.extend(exact.iter().map(|&weight| {
+                let before = sum / scale;
+                sum += weight;
+                (sum / scale - before) as u16
+            }));
+        }
+        Self { starts, weights, taps, total: (width * width / scale) as u64 }
     }
 
-    fn total(&self) -> u64 {
-        self.weights.iter().map(|&weight| u64::from(weight)).sum()
+    /// Pixels of the result.
+    pub(crate) fn out(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The sum of the weights of each pixel of the result.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// For each pixel of the result where its pixels begin, and their weights.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &[u16])> {
+        self.starts.iter().copied().zip(self.weights.chunks_exact(self.taps))
     }
 }
 
-/// Resizes a part of the `pixels` of an image of `width` pixels to `across.out` × `down.out` pixels, row-major.
-pub(crate) fn resize(pixels: &[u8], channels: Channels, width: usize, across: Axis, down: Axis) -> Vec<u8> {
+/// Resizes an image of `width` pixels across to as many pixels as the kernels make, row-major.
+pub(crate) fn resize(pixels: &[u8], channels: Channels, width: usize, across: &Kernel, down: &Kernel) -> Vec<u8> {
     match channels {
         Channels::Luma => resize_channels::<1>(pixels, width, across, down),
         _ => resize_channels::<3>(pixels, width, across, down),
     }
 }
 
-fn resize_channels<const C: usize>(pixels: &[u8], width: usize, across: Axis, down: Axis) -> Vec<u8> {
-    let (columns, rows) = (Triangles::new(across), Triangles::new(down));
+fn resize_channels<const C: usize>(pixels: &[u8], width: usize, columns: &Kernel, rows: &Kernel) -> Vec<u8> {
     // What keeps the last sum within 32 bits: nothing up to 64 megapixels, the lowest bits of the column sums beyond.
-    let total = columns.total() * rows.total();
+    let total = columns.total * rows.total;
     let shift = 32u32.saturating_sub((255 * total).leading_zeros());
     let scale = (1u64 << shift) as f32 / total as f32;
-    let stride = across.length * C;
-    let mut out = Vec::with_capacity(across.out * down.out * C);
+    let first = columns.starts.first().copied().unwrap_or_default();
+    let end = columns.starts.last().map_or(0, |last| width.min(last + columns.taps));
+    let stride = (end - first) * C;
+    let mut out = Vec::with_capacity(columns.out() * rows.out() * C);
     let mut partial = vec![0u16; stride];
-    // The sums of the columns, and of those at the borders once more.
-    let mut sums = vec![0u32; stride + 2 * C];
-    for &top in &rows.starts {
-        sums.fill(0);
-        let inner = &mut sums[C..C + stride];
-        let mut room = 257;
-        for (row, &weight) in (top..).zip(&rows.weights) {
+    // The sums of the columns; of those beyond that no triangle weighs, none.
+    let mut sums = vec![0u32; stride + columns.taps * C];
+    for (top, weights) in rows.iter() {
+        let inner = &mut sums[..stride];
+        inner.fill(0);
+        let mut room = HEAVIEST as u16;
+        for (row, &weight) in (top..).zip(weights).filter(|(_, weight)| **weight > 0) {
             // Sixteen bits hold the bytes of a total weight of 257, and take half the time of 32.
             if weight > room {
                 flush(&mut partial, inner, 0);
-                room = 257;
+                room = HEAVIEST as u16;
             }
             room -= weight;
-            let row = down.begin + row.saturating_sub(1).min(down.length - 1);
-            let line = &pixels[(row * width + across.begin) * C..][..stride];
+            let line = &pixels[(row * width + first) * C..][..stride];
             for (sum, &pixel) in partial.iter_mut().zip(line) {
                 *sum += weight * u16::from(pixel);
             }
         }
         flush(&mut partial, inner, shift);
-        sums.copy_within(C..2 * C, 0);
-        sums.copy_within(stride..stride + C, stride + C);
         let (sums, _) = sums.as_chunks::<C>();
-        for &left in &columns.starts {
+        for (left, weights) in columns.iter() {
             let mut totals = [0u32; C];
-            for (sums, &weight) in sums[left..][..columns.weights.len()].iter().zip(&columns.weights) {
+            for (sums, &weight) in sums[left - first..].iter().zip(weights) {
                 for (total, &sum) in totals.iter_mut().zip(sums) {
                     *total += sum * u32::from(weight);
                 }
@@ -122,6 +153,10 @@ mod tests {
 
     fn forward(begin: usize, length: usize, out: usize) -> Axis {
         Axis { begin, length, out, reversed: false }
+    }
+
+    fn resized(pixels: &[u8], channels: Channels, width: usize, across: Axis, down: Axis) -> Vec<u8> {
+        resize(pixels, channels, width, &Kernel::new(across), &Kernel::new(down))
     }
 
     /// The definition, written down: two passes of a box along one axis, then the decimation.
@@ -155,7 +190,7 @@ mod tests {
             let pixels: Vec<u8> =
                 (0..width * height * 3).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 20) as u8).collect();
             let (across, down) = (forward(0, width, out_width), forward(0, height, out_height));
-            let resized = resize(&pixels, Channels::Rgb, width, across, down);
+            let found = resized(&pixels, Channels::Rgb, width, across, down);
             for channel in 0..3 {
                 let rows: Vec<Vec<f64>> = pixels
                     .chunks_exact(width * 3)
@@ -164,7 +199,7 @@ mod tests {
                 let narrow: Vec<_> = rows.iter().map(|row| axis(row, out_width)).collect();
                 let small: Vec<_> = columns(&narrow).iter().map(|column| axis(column, out_height)).collect();
                 let expected = columns(&small).concat();
-                let worst = resized[channel..]
+                let worst = found[channel..]
                     .iter()
                     .step_by(3)
                     .zip(&expected)
@@ -181,8 +216,8 @@ mod tests {
         let pixels: Vec<u8> = (0..60 * 40).map(|i| (i * 7 % 251) as u8).collect();
         let cut: Vec<u8> = pixels.chunks_exact(60).skip(5).take(30).flat_map(|row| &row[3..53]).copied().collect();
         assert_eq!(
-            resize(&pixels, Channels::Luma, 60, forward(3, 50, 8), forward(5, 30, 8)),
-            resize(&cut, Channels::Luma, 50, forward(0, 50, 8), forward(0, 30, 8))
+            resized(&pixels, Channels::Luma, 60, forward(3, 50, 8), forward(5, 30, 8)),
+            resized(&cut, Channels::Luma, 50, forward(0, 50, 8), forward(0, 30, 8))
         );
     }
 
@@ -194,12 +229,12 @@ mod tests {
             let axis = forward(0, length, out);
             let reversed = Axis { reversed: true, ..axis };
             let one = forward(0, 1, 1);
-            let mut across = resize(&mirrored, Channels::Luma, length, reversed, one);
+            let mut across = resized(&mirrored, Channels::Luma, length, reversed, one);
             across.reverse();
-            assert_eq!(across, resize(&pixels, Channels::Luma, length, axis, one), "{length} to {out}");
-            let mut down = resize(&mirrored, Channels::Luma, 1, one, reversed);
+            assert_eq!(across, resized(&pixels, Channels::Luma, length, axis, one), "{length} to {out}");
+            let mut down = resized(&mirrored, Channels::Luma, 1, one, reversed);
             down.reverse();
-            assert_eq!(down, resize(&pixels, Channels::Luma, 1, one, axis), "{length} to {out}");
+            assert_eq!(down, resized(&pixels, Channels::Luma, 1, one, axis), "{length} to {out}");
         }
     }
 }

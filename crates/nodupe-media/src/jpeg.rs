@@ -1,4 +1,10 @@
-//! JPEG, through `zune-jpeg` itself: luminance alone costs less than colour, and most photographs are JPEG.
+//! JPEG, through `zune-jpeg` itself: luminance alone costs less than colour, and most photographs are JPEG. With the feature
+//! `turbojpeg`, what libjpeg-turbo decodes without a complaint is decoded by that.
+
+mod direct;
+mod huffman;
+#[cfg(feature = "turbojpeg")]
+mod turbo;
 
 use image::metadata::Orientation;
 use nodupe_core::{Channels, View};
@@ -10,8 +16,9 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::error::Failure;
 use crate::format::ImageFormat;
+use crate::jarosz::Kernel;
 use crate::orientation;
-use crate::picture::{Header, Picture, Request, zeroed};
+use crate::picture::{Given, Header, Picture, Request, zeroed};
 use crate::samples::rgb_to_luma;
 
 /// Reads the header of a JPEG.
@@ -54,9 +61,35 @@ pub(crate) fn open<'a>(request: &Request<'a>) -> Result<Box<dyn Picture + 'a>, F
         width,
         height,
         orientation,
-        memory: pixels * stored.count() as u64 + layout.kept_bytes(pixels) + (1 << 20),
+        // What is read at a part of its size has its data copied once.
+        memory: pixels * stored.count() as u64 + layout.kept_bytes(pixels) + request.bytes.len() as u64 + (1 << 20),
     };
-    Ok(Box::new(Jpeg { header, stored, wanted: request.channels, decoder }))
+    #[cfg(feature = "turbojpeg")]
+    let turbo = colours(decoder.input_colorspace()).map(|colours| {
+        let size = (width, height);
+        let reduction = request.spec.map_or(1, |spec| crate::resize::reduction(size, orientation, &spec));
+        turbo::Wanted { size, channels: stored, reduction, colours }
+    });
+    Ok(Box::new(Jpeg {
+        header,
+        stored,
+        wanted: request.channels,
+        bytes: request.bytes,
+        #[cfg(feature = "turbojpeg")]
+        turbo,
+        decoder,
+    }))
+}
+
+/// What libjpeg-turbo calls the colours of a file; `None` where it does not make RGB of them.
+#[cfg(feature = "turbojpeg")]
+fn colours(space: Option<ColorSpace>) -> Option<turbojpeg::Colorspace> {
+    match space? {
+        ColorSpace::Luma => Some(turbojpeg::Colorspace::Gray),
+        ColorSpace::YCbCr => Some(turbojpeg::Colorspace::YCbCr),
+        ColorSpace::RGB => Some(turbojpeg::Colorspace::RGB),
+        _ => None,
+    }
 }
 
 struct Jpeg<'a> {
@@ -64,6 +97,11 @@ struct Jpeg<'a> {
     /// What the decoder gives.
     stored: Channels,
     wanted: Channels,
+    /// The file.
+    bytes: &'a [u8],
+    /// How libjpeg-turbo would decode it.
+    #[cfg(feature = "turbojpeg")]
+    turbo: Option<turbo::Wanted>,
     decoder: JpegDecoder<ZCursor<&'a [u8]>>,
 }
 
@@ -72,14 +110,34 @@ impl Picture for Jpeg<'_> {
         self.header
     }
 
-    fn read(mut self: Box<Self>, buffer: &mut Vec<u8>) -> Result<Channels, Failure> {
-        let len = self.header.width as usize * self.header.height as usize * self.stored.count();
-        self.decoder.decode_into(zeroed(buffer, len)).map_err(failure)?;
+    fn read(mut self: Box<Self>, buffer: &mut Vec<u8>) -> Result<Given, Failure> {
+        let mut given = Given { channels: self.stored, reduction: self.decode(buffer)? };
         if self.stored == Channels::Rgb && self.wanted == Channels::Luma {
             rgb_to_luma(buffer);
-            return Ok(Channels::Luma);
+            given.channels = Channels::Luma;
         }
-        Ok(self.stored)
+        Ok(given)
+    }
+
+    fn filtered(&self, across: &Kernel, down: &Kernel) -> Option<Vec<u8>> {
+        let size = (self.header.width, self.header.height);
+        (self.stored == Channels::Luma).then(|| direct::read(self.bytes, size, across, down)).flatten()
+    }
+}
+
+impl Jpeg<'_> {
+    /// Decodes to the start of `buffer`, and says how many pixels across and down became one.
+    fn decode(&mut self, buffer: &mut Vec<u8>) -> Result<u32, Failure> {
+        #[cfg(feature = "turbojpeg")]
+        if let Some(wanted) = self.turbo {
+            match turbo::read(self.bytes, wanted, buffer) {
+                Ok(()) => return Ok(wanted.reduction),
+                Err(error) => tracing::debug!(%error, "not decoded by libjpeg-turbo"),
+            }
+        }
+        let len = self.header.width as usize * self.header.height as usize * self.stored.count();
+        self.decoder.decode_into(zeroed(buffer, len)).map_err(failure)?;
+        Ok(1)
     }
 }
 
@@ -164,19 +222,4 @@ impl Layout {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_layout_is_read_from_the_first_segments_that_matter() {
-        let frame = [0xff, 0xc2, 0, 17, 8, 0, 9, 0, 9, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
-        let scan = [0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0];
-        let bytes = [&[0xff, 0xd8, 0xff, 0xe0, 0, 4, 0xff, 0xc0, 7, 7, 0xff][..], &frame, &scan].concat();
-        let layout = Layout::of(&bytes).unwrap();
-        assert_eq!(layout, Layout { progressive: true, sampling: vec![[2, 2], [1, 1], [1, 1]], first_scan: 3 });
-        assert_eq!(layout.kept_bytes(1000), 3000);
-        for length in 0..bytes.len() - 9 {
-            assert_eq!(Layout::of(&bytes[..length]), None);
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod costs;
 mod deadline;
 mod decoder;
 mod error;
@@ -17,6 +18,7 @@ mod resize;
 mod samples;
 mod source;
 
+pub use costs::Costs;
 pub use decoder::{DecodeOptions, Decoded, Decoder, ImageInfo, decode};
 pub use error::MediaError;
 pub use format::ImageFormat;

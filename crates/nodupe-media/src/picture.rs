@@ -1,10 +1,11 @@
 //! An image whose header is read and whose pixels are not: the seam between the decoders and everything else.
 
-use nodupe_core::{Channels, View};
+use nodupe_core::{Channels, InputSpec, View};
 
 use crate::deadline::Deadline;
 use crate::error::Failure;
 use crate::format::ImageFormat;
+use crate::jarosz::Kernel;
 use crate::limits::Limits;
 use crate::{jpeg, raster};
 
@@ -16,6 +17,9 @@ pub(crate) struct Request<'a> {
     pub(crate) bytes: &'a [u8],
     /// The channels that will be used. A grey image may be given as luminance where colour is wanted.
     pub(crate) channels: Channels,
+    /// What the pixels are resized to, where they may be given smaller than they are.
+    #[cfg_attr(not(feature = "turbojpeg"), expect(dead_code, reason = "only libjpeg-turbo gives them so"))]
+    pub(crate) spec: Option<InputSpec>,
     /// What is seen through transparent pixels.
     pub(crate) background: [u8; 3],
     pub(crate) limits: &'a Limits,
@@ -41,7 +45,28 @@ pub(crate) trait Picture {
 
     /// Decodes to the start of `buffer`, which is made as long as it must be, 8 bits a channel, row-major: luminance
     /// where that is wanted or where the image is grey, otherwise RGB. Every byte of the image is written.
-    fn read(self: Box<Self>, buffer: &mut Vec<u8>) -> Result<Channels, Failure>;
+    fn read(self: Box<Self>, buffer: &mut Vec<u8>) -> Result<Given, Failure>;
+
+    /// The luminance that kernels make of the stored pixels, row-major, where that can be had faster than the pixels.
+    fn filtered(&self, across: &Kernel, down: &Kernel) -> Option<Vec<u8>> {
+        let _ = (across, down);
+        None
+    }
+}
+
+/// The pixels that a decoder gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Given {
+    pub(crate) channels: Channels,
+    /// Pixels of the image, across and down, that became one; the last of a row or column may stand for fewer.
+    pub(crate) reduction: u32,
+}
+
+impl Given {
+    /// Every pixel of the image.
+    pub(crate) fn whole(channels: Channels) -> Self {
+        Self { channels, reduction: 1 }
+    }
 }
 
 /// Reads the header of an image. The one place that knows which decoder is for which format.

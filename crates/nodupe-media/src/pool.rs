@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use nodupe_core::InputSpec;
 
 use crate::budget::{Budget, Lease};
+use crate::costs::Costs;
 use crate::deadline::millis;
 use crate::decoder::{DecodeOptions, Decoded, Decoder, Gate, Task};
 use crate::error::{Failure, MediaError};
@@ -125,6 +126,7 @@ impl DecodePool {
                 open: self.open,
                 paths: Mutex::new(Box::new(paths.into_iter().fuse().enumerate())),
                 budget: Budget::new(self.options.memory_budget),
+                costs: Mutex::default(),
                 stopped: AtomicBool::new(false),
                 grace: self.grace,
             }),
@@ -198,6 +200,11 @@ impl Iterator for Decoding {
 }
 
 impl Decoding {
+    /// Where the time of the threads went that have ended; after the last outcome, of all that were not left behind.
+    pub fn costs(&self) -> Costs {
+        *self.shared.costs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn start_worker(&mut self) {
         let slot = Arc::new(Slot::default());
         let worker = Worker { shared: Arc::clone(&self.shared), slot: Arc::clone(&slot), sender: self.sender.clone() };
@@ -255,6 +262,8 @@ struct Shared {
     open: Open,
     paths: Mutex<Paths>,
     budget: Arc<Budget>,
+    /// Of the workers that have ended.
+    costs: Mutex<Costs>,
     stopped: AtomicBool,
     grace: Duration,
 }
@@ -275,13 +284,18 @@ struct Worker {
 impl Worker {
     fn run(self) {
         let mut decoder = Decoder::with_open(self.shared.options.decode.clone(), self.shared.open);
+        self.work(&mut decoder);
+        *self.shared.costs.lock().unwrap_or_else(PoisonError::into_inner) += decoder.costs();
+    }
+
+    fn work(&self, decoder: &mut Decoder) {
         while !self.shared.stopped.load(Ordering::Relaxed) {
             let Some((index, path)) = self.shared.next_path() else {
                 break;
             };
             let path: Arc<Path> = path.into();
             self.slot.begin(index, Arc::clone(&path));
-            let outcome = self.decode(&mut decoder, &path);
+            let outcome = self.decode(decoder, &path);
             if !self.slot.finish() {
                 // Somebody else has answered for this file, and works in this one's place.
                 return;

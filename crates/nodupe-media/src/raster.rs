@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::format::ImageFormat;
 use crate::limits::Limit;
 use crate::orientation;
-use crate::picture::{Header, Picture, Request, zeroed};
+use crate::picture::{Given, Header, Picture, Request, zeroed};
 use crate::samples::to_eight_bits;
 
 /// What the parts of a file that are not pixels (texts, profiles) may take when they are unpacked.
@@ -60,7 +60,7 @@ impl<D: ImageDecoder> Picture for Raster<D> {
         self.header
     }
 
-    fn read(self: Box<Self>, buffer: &mut Vec<u8>) -> Result<Channels, Failure> {
+    fn read(self: Box<Self>, buffer: &mut Vec<u8>) -> Result<Given, Failure> {
         let Ok(len) = usize::try_from(self.decoder.total_bytes()) else {
             return Err(Failure::Decode(self.format, "it is larger than the address space".into()));
         };
@@ -69,6 +69,7 @@ impl<D: ImageDecoder> Picture for Raster<D> {
             .read_image(zeroed(buffer, len))
             .map_err(|error| failure(error, self.format, self.header.memory))?;
         to_eight_bits(buffer, self.color, self.wanted, self.background)
+            .map(Given::whole)
             .ok_or_else(|| Failure::Unsupported(format!("{} of {:?} pixels", self.format, self.color)))
     }
 }

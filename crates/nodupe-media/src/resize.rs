@@ -9,7 +9,7 @@ use fast_image_resize::pixels::{InnerPixel, U8, U8x3};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use nodupe_core::{BoxError, Channels, Filter, Fit, InputSpec, View};
 
-use crate::jarosz::{self, Axis};
+use crate::jarosz::{self, Axis, Kernel};
 use crate::orientation::{Shown, turned};
 use crate::picture::zeroed;
 
@@ -18,10 +18,19 @@ use crate::picture::zeroed;
 pub(crate) struct Stored<'a> {
     pub(crate) pixels: &'a [u8],
     pub(crate) channels: Channels,
-    /// Width and height.
+    /// Width and height of the image.
     pub(crate) size: (u32, u32),
+    /// Pixels of the image, across and down, that each of the pixels stands for.
+    pub(crate) reduction: u32,
     /// What has to be done to show them.
     pub(crate) orientation: View,
+}
+
+impl Stored<'_> {
+    /// Width and height of the pixels.
+    fn given(&self) -> (u32, u32) {
+        (self.size.0.div_ceil(self.reduction), self.size.1.div_ceil(self.reduction))
+    }
 }
 
 /// Resizes images, and keeps its buffers from one to the next.
@@ -38,19 +47,15 @@ impl Scaler {
     /// Appends `image` as `spec` wants it to `out`: exactly [`InputSpec::bytes`].
     pub(crate) fn append(&mut self, image: &Stored<'_>, spec: &InputSpec, out: &mut Vec<u8>) -> Result<(), BoxError> {
         let (width, height) = turned(image.orientation, image.size.0, image.size.1);
-        let placed = Placed::new(spec, width, height);
-        let shown = match spec.filter() {
-            Filter::Jarosz => placed.crop.whole(width, height),
-            _ => placed.crop,
-        };
-        let crop = shown.stored(image.orientation, (width, height));
-        let size = turned(image.orientation, placed.size.0, placed.size.1);
-        if spec.filter() == Filter::Jarosz {
-            let (across, down) = axes(crop, size, image.orientation);
-            let small = jarosz::resize(image.pixels, image.channels, image.size.0 as usize, across, down);
-            placed.compose(&Shown::new(&small, image.channels, size, image.orientation), spec, out);
+        if let Some(filter) = Filtered::new(image.size, image.orientation, spec) {
+            let small =
+                jarosz::resize(image.pixels, image.channels, image.size.0 as usize, &filter.across, &filter.down);
+            filter.compose(&small, image.channels, spec, out);
             return Ok(());
         }
+        let placed = Placed::new(spec, width, height);
+        let crop = placed.crop.stored(image.orientation, (width, height)).reduced(image.reduction);
+        let size = turned(image.orientation, placed.size.0, placed.size.1);
         let algorithm = algorithm(spec.filter())?;
         let start = out.len();
         if image.orientation == View::Identity && image.channels == spec.channels() && placed.fills(spec) {
@@ -97,7 +102,7 @@ impl Scaler {
         algorithm: ResizeAlg,
         to: &mut [u8],
     ) -> Result<(), BoxError> {
-        let (stored_width, stored_height) = image.size;
+        let (stored_width, stored_height) = image.given();
         let options = ResizeOptions::new().resize_alg(algorithm);
         let source = TypedImageRef::<P>::from_buffer(stored_width, stored_height, image.pixels)?;
         let mut target = TypedImage::<P>::from_buffer(width, height, to)?;
@@ -119,6 +124,36 @@ impl Scaler {
     }
 }
 
+/// How [`Filter::Jarosz`] makes of an image what a spec wants.
+#[derive(Debug)]
+pub(crate) struct Filtered {
+    /// Of the pixels as they are stored.
+    pub(crate) across: Kernel,
+    pub(crate) down: Kernel,
+    placed: Placed,
+    orientation: View,
+}
+
+impl Filtered {
+    /// For an image of `size` as stored. `None` where `spec` asks for another filter.
+    pub(crate) fn new(size: (u32, u32), orientation: View, spec: &InputSpec) -> Option<Self> {
+        if spec.filter() != Filter::Jarosz {
+            return None;
+        }
+        let (width, height) = turned(orientation, size.0, size.1);
+        let placed = Placed::new(spec, width, height);
+        let crop = placed.crop.whole(width, height).stored(orientation, (width, height));
+        let (across, down) = axes(crop, turned(orientation, placed.size.0, placed.size.1), orientation);
+        Some(Self { across: Kernel::new(across), down: Kernel::new(down), placed, orientation })
+    }
+
+    /// Appends what the kernels made of the stored pixels as `spec` wants it to `out`.
+    pub(crate) fn compose(&self, small: &[u8], channels: Channels, spec: &InputSpec, out: &mut Vec<u8>) {
+        let size = turned(self.orientation, self.placed.size.0, self.placed.size.1);
+        self.placed.compose(&Shown::new(small, channels, size, self.orientation), spec, out);
+    }
+}
+
 /// Bytes that resizing an image of this size holds at most besides the pixels: the pass between, and the filter.
 pub(crate) fn memory((width, height): (u32, u32), spec: &InputSpec) -> u64 {
     let (width, height) = (u64::from(width), u64::from(height));
@@ -133,6 +168,21 @@ pub(crate) fn memory((width, height): (u32, u32), spec: &InputSpec) -> u64 {
     // Coefficients as f64 and as the integers that are computed with.
     let filter = 12 * (2 * radius * (width + height) + 8 * largest);
     between + filter + 2 * spec.bytes() as u64
+}
+
+/// How many pixels of an image of this size as stored, across and down, may be made one before it is resized as `spec` wants
+/// it: 1, 2, 4 or 8, so that what is left is still as many pixels as the result has, times what its filter needs.
+#[cfg(feature = "turbojpeg")]
+pub(crate) fn reduction((width, height): (u32, u32), orientation: View, spec: &InputSpec) -> u32 {
+    let (shown_width, shown_height) = turned(orientation, width, height);
+    let Placed { crop, size, .. } = Placed::new(spec, shown_width, shown_height);
+    let room = match spec.filter() {
+        // They take pixels as they are.
+        Filter::Nearest | Filter::Jarosz => return 1,
+        _ => 1.0,
+    };
+    let ratio = (crop.width / f64::from(size.0)).min(crop.height / f64::from(size.1)) / room;
+    [8, 4, 2].into_iter().find(|reduction| f64::from(*reduction) <= ratio).unwrap_or(1)
 }
 
 fn algorithm(filter: Filter) -> Result<ResizeAlg, BoxError> {
@@ -186,6 +236,12 @@ impl Crop {
         let (left, width) = whole(self.left, self.width, width);
         let (top, height) = whole(self.top, self.height, height);
         Self { left, top, width, height }
+    }
+
+    /// The same part where `reduction` pixels became one.
+    fn reduced(self, reduction: u32) -> Self {
+        let of = |length: f64| length / f64::from(reduction);
+        Self { left: of(self.left), top: of(self.top), width: of(self.width), height: of(self.height) }
     }
 
     /// This part of the image as shown, of `size`, in the pixels as they are stored.
@@ -282,7 +338,7 @@ mod tests {
 
     fn resized(pixels: &[u8], size: (u32, u32), spec: &InputSpec) -> Vec<u8> {
         let channels = if pixels.len() == (size.0 * size.1) as usize { Channels::Luma } else { Channels::Rgb };
-        let image = Stored { pixels, channels, size, orientation: View::Identity };
+        let image = Stored { pixels, channels, size, reduction: 1, orientation: View::Identity };
         let mut out = Vec::new();
         Scaler::default().append(&image, spec, &mut out).unwrap();
         assert_eq!(out.len(), spec.bytes());
@@ -362,6 +418,7 @@ mod tests {
             pixels: &vec![3; 900_000],
             channels: Channels::Luma,
             size: (900_000, 1),
+            reduction: 1,
             orientation: View::Identity,
         };
         let mut out = Vec::new();

@@ -8,7 +8,7 @@ use nodupe_core::{Channels, View};
 
 use super::*;
 use crate::Limits;
-use crate::picture::{Header, Picture, Request, zeroed};
+use crate::picture::{Given, Header, Picture, Request, zeroed};
 
 /// What a file wants of its decoder is written in it, after the magic bytes of a JPEG.
 fn open<'a>(request: &Request<'a>) -> Result<Box<dyn Picture + 'a>, Failure> {
@@ -29,7 +29,7 @@ impl Picture for Wish<'_> {
         Header { width: 4, height: 4, orientation: View::Identity, memory }
     }
 
-    fn read(self: Box<Self>, buffer: &mut Vec<u8>) -> Result<Channels, Failure> {
+    fn read(self: Box<Self>, buffer: &mut Vec<u8>) -> Result<Given, Failure> {
         zeroed(buffer, 16);
         match self.0 {
             b"panic" => panic!("{}", format!("as the file says: {:?}", self.0)),
@@ -44,7 +44,7 @@ impl Picture for Wish<'_> {
             }
             _ => {}
         }
-        Ok(Channels::Luma)
+        Ok(Given::whole(Channels::Luma))
     }
 }
 
