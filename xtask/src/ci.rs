@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     };
     step("test", || test.run())?;
     step("faiss", native::faiss)?;
+    step("turbojpeg", native::turbojpeg)?;
     step("outside", || outside(&workspace).run())?;
     println!("\nci: everything passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())

@@ -69,14 +69,16 @@ impl Shares {
     }
 }
 
+type Tables = [Option<Box<Table>>; 4];
+
 /// A file up to its entropy-coded data.
 struct Frame<'a> {
     /// Width and height.
     size: (u32, u32),
     /// In the order of the scan; luminance is the first.
     components: Vec<Component>,
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
+    dc: Tables,
+    ac: Tables,
     /// Of the luminance, in zigzag order.
     quantisation: [u16; 64],
     /// MCUs between two restarts; `None` where there are none.
@@ -98,7 +100,7 @@ impl<'a> Frame<'a> {
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
         let mut quantisation: [Option<[u16; 64]>; 4] = [None; 4];
-        let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
+        let (mut dc, mut ac) = (Tables::default(), Tables::default());
         let (mut frame, mut interval) = (None, None);
         loop {
             let [0xff, marker, after @ ..] = rest else { return None };
@@ -110,7 +112,6 @@ impl<'a> Frame<'a> {
                 0xc4 => huffman_tables(segment, &mut dc, &mut ac)?,
                 // Baseline, and extended sequential with Huffman codes.
                 0xc0 | 0xc1 if frame.is_none() => frame = Some(frame_header(segment)?),
-                0xc0..=0xcf => return None,
                 0xdd => {
                     let interval_of = u16::from_be_bytes(segment.try_into().ok()?);
                     interval = Some(usize::from(interval_of)).filter(|&interval| interval > 0);
@@ -121,7 +122,7 @@ impl<'a> Frame<'a> {
                     let quantisation = *quantisation.get(usize::from(components.first()?.quantisation))?;
                     return Some(Self { size, components, dc, ac, quantisation: quantisation?, interval, data: rest });
                 }
-                // Applications' own, and comments.
+                // Applications' own, and comments; everything else, other frames included, is not for here.
                 0xe0..=0xef | 0xfe => {}
                 _ => return None,
             }
@@ -194,7 +195,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn add(to: &mut [f32; REACH], factor: f32, of: &[f32; REACH]) {
     for (to, of) in to.iter_mut().zip(of) {
         *to += factor * of;
@@ -223,7 +224,7 @@ fn quantisation_tables(mut segment: &[u8], tables: &mut [Option<[u16; 64]>; 4]) 
     Some(())
 }
 
-fn huffman_tables(mut segment: &[u8], dc: &mut [Option<Table>; 4], ac: &mut [Option<Table>; 4]) -> Option<()> {
+fn huffman_tables(mut segment: &[u8], dc: &mut Tables, ac: &mut Tables) -> Option<()> {
     while let [kind, rest @ ..] = segment {
         let (counts, rest) = rest.split_first_chunk::<16>()?;
         let (symbols, rest) = rest.split_at_checked(counts.iter().map(|&count| usize::from(count)).sum())?;
@@ -232,7 +233,7 @@ fn huffman_tables(mut segment: &[u8], dc: &mut [Option<Table>; 4], ac: &mut [Opt
             1 => &mut *ac,
             _ => return None,
         };
-        *tables.get_mut(usize::from(kind & 15))? = Some(Table::new(counts, symbols)?);
+        *tables.get_mut(usize::from(kind & 15))? = Some(Box::new(Table::new(counts, symbols)?));
         segment = rest;
     }
     Some(())

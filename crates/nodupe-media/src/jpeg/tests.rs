@@ -13,7 +13,7 @@ use crate::resize::Filtered;
 fn picture(width: u16, height: u16) -> Vec<u8> {
     let pixel = |x: u16, y: u16| {
         let wave = (f32::from(x) * 0.3).sin() * (f32::from(y) * 0.11).cos() * 60.0;
-        let edge = if (x / 19 + y / 23) % 3 == 0 { 70.0 } else { 0.0 };
+        let edge = if (x / 19 + y / 23).is_multiple_of(3) { 70.0 } else { 0.0 };
         [wave + edge + 90.0, 200.0 - edge, f32::from(x % 200) + wave * 0.5].map(|value| value as u8)
     };
     (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect()
@@ -39,7 +39,7 @@ fn filtered(bytes: &[u8], spec: InputSpec) -> (Option<Vec<u8>>, Result<Vec<u8>, 
         spec: Some(spec),
         background: [255; 3],
         limits: &limits,
-        deadline: Deadline::start(Some(Duration::from_secs(60))),
+        deadline: Deadline::start(Some(Duration::from_mins(1))),
     };
     let picture = match open(&request) {
         Ok(picture) => picture,
@@ -82,15 +82,12 @@ fn luminance_is_filtered_without_the_pixels_as_it_is_with_them() {
 }
 
 #[test]
-fn a_grey_file_and_optimised_codes_are_filtered_likewise() {
+fn a_grey_file_is_filtered_likewise() {
     let mut grey = Vec::new();
     let pixels: Vec<u8> = picture(400, 300).into_iter().step_by(3).collect();
     Encoder::new(&mut grey, 80).encode(&pixels, 400, 300, ColorType::Luma).unwrap();
-    let optimised = encoded(400, 300, |encoder| encoder.set_optimized_huffman_tables(true));
-    for bytes in [grey, optimised] {
-        let (direct, from_pixels) = filtered(&bytes, SPEC);
-        assert!(worst(&direct.unwrap(), &from_pixels.unwrap()) <= 1);
-    }
+    let (direct, from_pixels) = filtered(&grey, SPEC);
+    assert!(worst(&direct.unwrap(), &from_pixels.unwrap()) <= 1);
 }
 
 #[test]
