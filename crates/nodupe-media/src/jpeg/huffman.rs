@@ -1,8 +1,5 @@
 //! The Huffman codes of a baseline JPEG (ITU-T T.81, annexes C and F), read for speed: most coefficients take one look-up.
-#![allow(
-    clippy::inline_always,
-    reason = "three quarters of a scan by hashes are spent here, and half as much again without"
-)]
+#![allow(clippy::inline_always, reason = "most of the time of a scan by hashes is spent in these few lines")]
 
 /// Bits that are looked up at once.
 const LOOK: u32 = 10;
