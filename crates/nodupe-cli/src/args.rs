@@ -46,6 +46,14 @@ pub(crate) enum Command {
     /// Print the embeddings of images.
     #[command(after_help = EMBED_HELP)]
     Embed(EmbedArgs),
+    /// Measure how well near duplicates are found.
+    #[cfg(feature = "eval")]
+    #[command(after_help = crate::eval::args::HELP)]
+    Eval(crate::eval::args::EvalArgs),
+    /// One run of `eval`, in a process of its own.
+    #[cfg(feature = "eval")]
+    #[command(hide = true)]
+    EvalRun(crate::eval::args::EvalRunArgs),
 }
 
 const SCAN_HELP: &str = "\

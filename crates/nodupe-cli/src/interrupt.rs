@@ -18,6 +18,16 @@ const ECHO: Duration = Duration::from_millis(300);
 /// Listens from now on, and says at the first one what becomes of the work so far. What was asked of earlier work of this
 /// process is over.
 pub(crate) fn listen(kept: &'static str) {
+    listen_and(move || say(format_args!("\nstopping; {kept}. Press Ctrl-C again to leave at once.")));
+}
+
+/// [`listen`] in a process whose parent listens as well and says what there is to say.
+#[cfg(feature = "eval")]
+pub(crate) fn listen_quietly() {
+    listen_and(|| {});
+}
+
+fn listen_and(say_so: impl Fn() + Send + 'static) {
     static LISTENING: OnceLock<()> = OnceLock::new();
     ASKED.store(false, Ordering::Relaxed);
     LISTENING.get_or_init(|| {
@@ -26,7 +36,7 @@ pub(crate) fn listen(kept: &'static str) {
             let now = Instant::now();
             if !ASKED.swap(true, Ordering::Relaxed) {
                 first = Some(now);
-                say(format_args!("\nstopping; {kept}. Press Ctrl-C again to leave at once."));
+                say_so();
             } else if insists(first, now) {
                 exit(i32::from(CODE));
             }

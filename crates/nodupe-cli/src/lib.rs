@@ -4,6 +4,8 @@
 mod args;
 mod backends;
 mod embed;
+#[cfg(feature = "eval")]
+mod eval;
 mod failure;
 #[cfg(feature = "fetch")]
 mod fetch;
@@ -49,6 +51,10 @@ pub fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
     let quiet = match &args.command {
         Command::Scan(args) => args.quiet,
         Command::Index(command) => command.is_quiet(),
+        #[cfg(feature = "eval")]
+        Command::Eval(args) => args.quiet,
+        #[cfg(feature = "eval")]
+        Command::EvalRun(args) => args.scan.quiet,
         _ => false,
     };
     logging::start(args.verbose, quiet);
@@ -59,6 +65,10 @@ pub fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
         Command::Runtimes(command) => runtimes::run(command),
         Command::Index(command) => index::run(command),
         Command::Embed(args) => embed::run(args),
+        #[cfg(feature = "eval")]
+        Command::Eval(args) => eval::run(args),
+        #[cfg(feature = "eval")]
+        Command::EvalRun(args) => eval::child::run(args),
     };
     done.unwrap_or_else(|failure| failure.report())
 }

@@ -35,6 +35,19 @@ impl Bar {
     }
 }
 
+#[cfg(feature = "eval")]
+impl Bar {
+    /// Something is made, of so many parts.
+    pub(crate) fn begin_making(&self, what: &str, parts: usize) {
+        let bounded = "{msg:<16} {wide_bar} {human_pos}/{human_len} {per_sec:>10} {eta:>5}";
+        self.start(what.to_owned(), Some(parts as u64), bounded, bounded);
+    }
+
+    pub(crate) fn advance_making(&self, parts: usize) {
+        self.0.inc(parts as u64);
+    }
+}
+
 impl Progress for Bar {
     fn begin(&self, stage: Stage, steps: Option<usize>) {
         let bounded = "{msg:<16} {wide_bar} {human_pos}/{human_len} {per_sec:>10} {eta:>5}";

@@ -38,7 +38,8 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     Ok(exit_code(&args.paths, &scanned.report.skipped, scanned.report.interrupted))
 }
 
-fn scanner(args: &ScanArgs) -> Scanner<'_> {
+/// What the command line asks for.
+pub(crate) fn scanner(args: &ScanArgs) -> Scanner<'_> {
     let mut scanner = Scanner::new()
         .with_options(args.backend.options())
         .with_effort(args.effort)
@@ -60,7 +61,7 @@ fn scanner(args: &ScanArgs) -> Scanner<'_> {
 }
 
 /// A name or an option that does not exist is wrong usage; a backend that does not run is a failure.
-fn failure(error: ScannerError) -> Failure {
+pub(crate) fn failure(error: ScannerError) -> Failure {
     match error {
         ScannerError::Select(error) => selection(error),
         ScannerError::Scan(error @ ScanError::NoThreshold { .. }) => Failure::usage(error),

@@ -51,6 +51,8 @@ pub use nodupe_core::{
 };
 #[cfg(feature = "dedup")]
 pub use nodupe_dedup as dedup;
+#[cfg(feature = "eval")]
+pub use nodupe_eval as eval;
 pub use nodupe_index as index;
 #[cfg(feature = "media")]
 pub use nodupe_media as media;
@@ -58,5 +60,7 @@ pub use nodupe_media as media;
 pub use nodupe_models as models;
 pub use nodupe_select as select;
 pub use nodupe_select::{Preference, Selector, backends, choose_backend, default_backend_name, factory, make_index};
+#[cfg(feature = "eval")]
+pub use scanner::EvaluateError;
 #[cfg(feature = "dedup")]
 pub use scanner::{Scanned, Scanner, ScannerError, scan};

@@ -1,5 +1,8 @@
 //! The main job: folders to groups, with backends chosen on the way.
 
+#[cfg(feature = "eval")]
+mod evaluate;
+
 use std::cell::RefCell;
 use std::path::PathBuf;
 
@@ -10,6 +13,9 @@ use nodupe_select::{Preference, SelectError, Selected};
 
 use crate::choice;
 use crate::effort::Effort;
+
+#[cfg(feature = "eval")]
+pub use evaluate::EvaluateError;
 
 /// Finds near duplicates in folders: chooses the backends, then runs the pipeline.
 ///

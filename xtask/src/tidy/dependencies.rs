@@ -12,6 +12,7 @@ enum Role {
     Conformance,
     Index,
     Dedup,
+    Eval,
     Facade,
     Cli,
     EmbeddingBackend,
@@ -59,6 +60,7 @@ fn role(package: &Package) -> Option<Role> {
         "crates/nodupe-conformance" => Role::Conformance,
         "crates/nodupe-index" => Role::Index,
         "crates/nodupe-dedup" => Role::Dedup,
+        "crates/nodupe-eval" => Role::Eval,
         "crates/nodupe" => Role::Facade,
         "crates/nodupe-cli" => Role::Cli,
         "examples" | "benches" | "xtask" => Role::Program,
@@ -76,6 +78,7 @@ fn may_depend(from: Role, to: Role) -> bool {
         }
         Role::EmbeddingBackend => matches!(to, Role::Core | Role::Models),
         Role::Dedup => matches!(to, Role::Core | Role::Index | Role::Media),
+        Role::Eval => matches!(to, Role::Core | Role::Media | Role::Dedup),
         Role::Facade => !matches!(to, Role::Facade | Role::Cli | Role::Program | Role::Conformance),
         Role::Cli | Role::Program => to == Role::Facade,
     }
@@ -91,7 +94,7 @@ fn is_variant(from: &Package, to: &Package) -> bool {
 
 /// What an application takes or leaves.
 fn is_choice(role: Role) -> bool {
-    matches!(role, Role::EmbeddingBackend | Role::SimilarityBackend | Role::Media | Role::Dedup)
+    matches!(role, Role::EmbeddingBackend | Role::SimilarityBackend | Role::Media | Role::Dedup | Role::Eval)
 }
 
 #[cfg(test)]
@@ -146,6 +149,7 @@ mod tests {
         let cases = [
             ("crates/nodupe-index", on("nodupe-hnsw")),
             ("crates/nodupe-dedup", dev_on("nodupe-hnsw")),
+            ("crates/nodupe-eval", on("nodupe-hnsw")),
             ("crates/nodupe-select", on("nodupe-conformance")),
             ("crates/embedding/ort", on("nodupe-hnsw")),
             ("crates/embedding/hnsw-cuda", on("nodupe-hnsw")),
