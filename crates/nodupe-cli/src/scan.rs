@@ -61,7 +61,7 @@ pub(crate) fn scanner(args: &ScanArgs) -> Scanner<'_> {
 }
 
 /// A name or an option that does not exist is wrong usage; a backend that does not run is a failure.
-pub(crate) fn failure(error: ScannerError) -> Failure {
+fn failure(error: ScannerError) -> Failure {
     match error {
         ScannerError::Select(error) => selection(error),
         ScannerError::Scan(error @ ScanError::NoThreshold { .. }) => Failure::usage(error),

@@ -5,8 +5,8 @@ use image::{Rgb, RgbImage};
 use crate::random::Random;
 
 /// Luminance as Pillow's `L` has it: ITU-R BT.601.
-fn luminance(Rgb([red, green, blue]): &Rgb<u8>) -> f32 {
-    let sum = u32::from(*red) * 19_595 + u32::from(*green) * 38_470 + u32::from(*blue) * 7_471 + 0x8000;
+fn luminance(Rgb([red, green, blue]): Rgb<u8>) -> f32 {
+    let sum = u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471 + 0x8000;
     (sum >> 16) as f32
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn brightness(picture: RgbImage, factor: f32) -> RgbImage {
 /// `factor` times as far from grey, as `ImageEnhance.Color`.
 pub(crate) fn saturation(mut picture: RgbImage, factor: f32) -> RgbImage {
     for pixel in picture.pixels_mut() {
-        let grey = luminance(pixel);
+        let grey = luminance(*pixel);
         pixel.0 = pixel.0.map(|channel| (grey + (f32::from(channel) - grey) * factor).clamp(0.0, 255.0) as u8);
     }
     picture
@@ -34,7 +34,7 @@ pub(crate) fn saturation(mut picture: RgbImage, factor: f32) -> RgbImage {
 
 /// `factor` times as far from the mean luminance, as `ImageEnhance.Contrast`.
 pub(crate) fn contrast(picture: RgbImage, factor: f32) -> RgbImage {
-    let sum: f64 = picture.pixels().map(|pixel| f64::from(luminance(pixel))).sum();
+    let sum: f64 = picture.pixels().map(|pixel| f64::from(luminance(*pixel))).sum();
     let pixels = f64::from(picture.width()) * f64::from(picture.height());
     let mean = (sum / pixels.max(1.0) + 0.5).floor() as f32;
     map(picture, |pixel| pixel.map(|channel| mean + (channel - mean) * factor))
@@ -43,7 +43,7 @@ pub(crate) fn contrast(picture: RgbImage, factor: f32) -> RgbImage {
 /// Without colour.
 pub(crate) fn grey(mut picture: RgbImage) -> RgbImage {
     for pixel in picture.pixels_mut() {
-        pixel.0 = [luminance(pixel) as u8; 3];
+        pixel.0 = [luminance(*pixel) as u8; 3];
     }
     picture
 }

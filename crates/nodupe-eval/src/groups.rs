@@ -77,7 +77,9 @@ impl GroupScore {
             files.sort_unstable();
             files.dedup();
             if files.len() > 1 {
-                files.iter().for_each(|&file| groups_of[file].push(members.len()));
+                for &file in &files {
+                    groups_of[file].push(members.len());
+                }
                 members.push(files);
             }
         }
@@ -191,10 +193,7 @@ mod tests {
     use crate::labels::tests::labels;
 
     fn score(groups: &[&[&str]]) -> GroupScore {
-        GroupScore::of(
-            &labels(&[&["a", "a1:crop", "a2:flip"], &["b", "b1:crop"], &["c"]]),
-            groups.iter().map(|group| *group),
-        )
+        GroupScore::of(&labels(&[&["a", "a1:crop", "a2:flip"], &["b", "b1:crop"], &["c"]]), groups.iter().copied())
     }
 
     #[test]
@@ -245,7 +244,7 @@ mod tests {
         ] {
             assert_eq!(groups_in(&serde_json::from_str(text).unwrap()).unwrap(), wanted, "{text}");
         }
-        for text in [r#"{"found": []}"#, "7", r#"{"groups": 7}"#, r#"[7]"#] {
+        for text in [r#"{"found": []}"#, "7", r#"{"groups": 7}"#, "[7]"] {
             assert_eq!(groups_in(&serde_json::from_str(text).unwrap()), None, "{text}");
         }
         assert_eq!(groups_in(&serde_json::from_str("[]").unwrap()).unwrap().len(), 0);

@@ -86,9 +86,9 @@ fn table(html: &mut String, results: &[Coloured<'_>]) {
             run.and_then(|run| run.peak_memory).map_or_else(none, |bytes| (bytes >> 20).to_string()),
             run.and_then(|run| run.index_bytes).map_or_else(none, |bytes| (bytes >> 10).to_string()),
         ];
-        let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
-        let _ =
-            writeln!(html, "<tr><td><i style=\"background:{colour}\"></i>{}</td>{cells}</tr>", escaped(&result.name));
+        let name = escaped(&result.name);
+        let cells = cells.join("</td><td>");
+        let _ = writeln!(html, "<tr><td><i style=\"background:{colour}\"></i>{name}</td><td>{cells}</td></tr>");
     }
     html.push_str("</table></div>\n");
 }

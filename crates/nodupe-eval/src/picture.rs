@@ -109,11 +109,10 @@ fn cubic(picture: &RgbImage, x: f32, y: f32) -> Rgb<u8> {
     };
     let (left, above) = (x.floor(), y.floor());
     let (across, down) = (weights(x - left), weights(y - above));
-    let at =
-        |first: f32, step: usize, sides: u32| ((first as i64 - 1 + step as i64).clamp(0, i64::from(sides) - 1)) as u32;
+    let at = |first: f32, step: i64, side: u32| (first as i64 + step).clamp(0, i64::from(side) - 1) as u32;
     let mut sums = [0.0f32; 3];
-    for (row, weight_down) in down.into_iter().enumerate() {
-        for (column, weight) in across.into_iter().enumerate() {
+    for (row, weight_down) in (-1..).zip(down) {
+        for (column, weight) in (-1..).zip(across) {
             let Rgb(pixel) = picture.get_pixel(at(left, column, picture.width()), at(above, row, picture.height()));
             for (sum, channel) in sums.iter_mut().zip(pixel) {
                 *sum += weight * weight_down * f32::from(*channel);

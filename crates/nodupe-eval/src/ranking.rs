@@ -83,7 +83,7 @@ impl Ranking {
         pairs.extend(self.strangers.iter().map(|&similarity| (similarity, false)));
         pairs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let (mut points, mut correct, mut taken) = (Vec::new(), 0u64, 0u64);
-        for alike in pairs.chunk_by(|a, b| a.0 == b.0) {
+        for alike in pairs.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
             taken += alike.len() as u64;
             correct += alike.iter().filter(|(_, is_copy)| *is_copy).count() as u64;
             points.push(Point {

@@ -262,12 +262,12 @@ impl Evaluation {
 
     /// Adds the groups that another tool reported for a set.
     pub fn add_groups(&mut self, set: &str, name: &str, score: GroupScore) {
-        match self.row(set, name) {
-            Some(row) => row.groups.merge(&score),
-            None => {
-                let (set, key, name) = (set.to_owned(), name.to_owned(), name.to_owned());
-                self.rows.push(Row { set, key, name, groups: score, run: None });
-            }
+        // No key of a run, whatever the tool is called.
+        let key = format!("groups: {name}");
+        if let Some(row) = self.row(set, &key) {
+            row.groups.merge(&score);
+        } else {
+            self.rows.push(Row { set: set.to_owned(), key, name: name.to_owned(), groups: score, run: None });
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line of `nodupe eval`.
 #![allow(clippy::doc_markdown, reason = "these comments are what --help prints")]
+#![allow(clippy::struct_excessive_bools, reason = "a flag of a command line is a bool")]
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -62,24 +62,25 @@ fn rotate_crop(edit: &mut Edit<'_>) -> Result<RgbImage, EvalError> {
     let (width, height) = (edit.photo.width() as f32, edit.photo.height() as f32);
     let (sine, cosine) = edit.random.either_way(6.0, 15.0).to_radians().sin_cos();
     // The picture's own shape, as large as fits into itself when it is turned.
-    let factor = [(width, height), (height, width)].map(|(one, other)| one / (one * cosine + other * sine.abs()));
-    let factor = factor[0].min(factor[1]);
-    let size = (part(edit.photo.width(), factor).max(1), part(edit.photo.height(), factor).max(1));
-    Ok(warp(edit.photo, size, BLACK, |x, y| {
-        let (x, y) = (x - size.0 as f32 / 2.0, y - size.1 as f32 / 2.0);
+    let fit = |along: f32, across: f32| along / (along * cosine + across * sine.abs());
+    let smaller = fit(width, height).min(fit(height, width));
+    let shape = (part(edit.photo.width(), smaller).max(1), part(edit.photo.height(), smaller).max(1));
+    Ok(warp(edit.photo, shape, BLACK, |x, y| {
+        let (x, y) = (x - shape.0 as f32 / 2.0, y - shape.1 as f32 / 2.0);
         (cosine * x - sine * y + width / 2.0, sine * x + cosine * y + height / 2.0)
     }))
 }
 
 /// Photographed from a screen at an angle: every corner up to 10 % inwards, brighter or darker.
+#[allow(clippy::many_single_char_names, reason = "the names are those of the formula")]
 fn perspective(edit: &mut Edit<'_>) -> Result<RgbImage, EvalError> {
     let size = edit.photo.dimensions();
     let (width, height) = (size.0 as f32, size.1 as f32);
     let random = &mut edit.random;
-    let mut inwards = || (random.between(0.0, 0.1), random.between(0.0, 0.1));
-    let [(a, b), (c, d), (e, f), (g, h)] = [inwards(), inwards(), inwards(), inwards()];
     // Of the picture in a unit square: its corners clockwise from the upper left one, in the photograph.
-    let [(x0, y0), (x1, y1), (x2, y2), (x3, y3)] = [(a, b), (1.0 - c, d), (1.0 - e, 1.0 - f), (g, 1.0 - h)];
+    let mut corner = |x: f32, y: f32| ((x - random.between(0.0, 0.1)).abs(), (y - random.between(0.0, 0.1)).abs());
+    let [(x0, y0), (x1, y1), (x2, y2), (x3, y3)] =
+        [corner(0.0, 0.0), corner(1.0, 0.0), corner(1.0, 1.0), corner(0.0, 1.0)];
     // Heckbert, Fundamentals of Texture Mapping and Image Warping (1989), section 2.2.3: unit square to quadrilateral.
     let (dx1, dx2, sx) = (x1 - x2, x3 - x2, x0 - x1 + x2 - x3);
     let (dy1, dy2, sy) = (y1 - y2, y3 - y2, y0 - y1 + y2 - y3);
