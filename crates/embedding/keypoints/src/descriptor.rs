@@ -44,10 +44,10 @@ pub(crate) struct Descriptor {
 }
 
 /// The angles of the strongest gradient directions around a place, in radians, the strongest first.
-pub(crate) fn orientations(plane: &Plane, place: [f32; 2], sigma: f32) -> Vec<f32> {
+pub(crate) fn orientations(plane: &Plane, centre: [f32; 2], sigma: f32) -> Vec<f32> {
     let mut histogram = [0.0; ORIENTATIONS];
     let half = (SMALL - 1) as f32 / 2.0;
-    gradients::<SMALL>(plane, place, SMALL_STEP * sigma, 0.0, |column, row, gradient| {
+    gradients::<SMALL>(plane, centre, SMALL_STEP * sigma, 0.0, |column, row, gradient| {
         let (u, v) = ((column as f32 - half) * SMALL_STEP, (row as f32 - half) * SMALL_STEP);
         let weight = gradient.length * (-(u * u + v * v) / (2.0 * SMALL_WINDOW * SMALL_WINDOW)).exp();
         spread(&mut histogram, gradient.turn, weight);
@@ -91,10 +91,10 @@ fn spread(bins: &mut [f32], turn: f32, weight: f32) {
 ///
 /// A mirrored image has mirrored descriptors. So that copies meet either way, the one whose gradients lean to the left of its
 /// orientation is mirrored first (Guo et al., *MIFT: a mirror reflection invariant feature descriptor*, 2009, decides likewise).
-pub(crate) fn describe(plane: &Plane, place: [f32; 2], sigma: f32, angle: f32) -> Descriptor {
+pub(crate) fn describe(plane: &Plane, centre: [f32; 2], sigma: f32, angle: f32) -> Descriptor {
     let mut histograms: Histograms = [0.0; BITS];
     let half = (LARGE - 1) as f32 / 2.0;
-    gradients::<LARGE>(plane, place, CELL / SAMPLES as f32 * sigma, angle, |column, row, gradient| {
+    gradients::<LARGE>(plane, centre, CELL / SAMPLES as f32 * sigma, angle, |column, row, gradient| {
         // In cells, from the centre of the first one.
         let cell = |sample: usize| (sample as f32 - half) / SAMPLES as f32 + (CELLS - 1) as f32 / 2.0;
         let window = |cell: f32| (-(cell - 1.5) * (cell - 1.5) / (CELLS * CELLS / 2) as f32).exp();

@@ -56,17 +56,18 @@ impl Blur {
     pub(crate) fn apply(&self, plane: &Plane) -> Plane {
         let side = plane.side;
         let radius = self.kernel.len() - 1;
-        let mirrored = |place: isize| {
-            let period = 2 * (side as isize - 1).max(1);
-            let place = place.rem_euclid(period);
-            place.min(period - place).min(side as isize - 1) as usize
+        // Which of the values stands at so many before the first one and `radius`.
+        let mirrored = |at: usize| {
+            let last = side.saturating_sub(1).max(1);
+            let at = (at + 2 * last * radius.div_ceil(2 * last) - radius) % (2 * last);
+            at.min(2 * last - at).min(side - 1)
         };
         let mut rows = vec![0.0; side * side];
         let mut padded = vec![0.0; side + 2 * radius];
         for (row, out) in plane.data.chunks_exact(side).zip(rows.chunks_exact_mut(side)) {
             for i in 0..radius {
-                padded[i] = row[mirrored(i as isize - radius as isize)];
-                padded[radius + side + i] = row[mirrored((side + i) as isize)];
+                padded[i] = row[mirrored(i)];
+                padded[radius + side + i] = row[mirrored(radius + side + i)];
             }
             padded[radius..radius + side].copy_from_slice(row);
             self.sum(out, |offset| &padded[offset..offset + side]);
@@ -74,7 +75,7 @@ impl Blur {
         let mut data = vec![0.0; side * side];
         for (y, out) in data.chunks_exact_mut(side).enumerate() {
             self.sum(out, |offset| {
-                let y = mirrored((y + offset) as isize - radius as isize);
+                let y = mirrored(y + offset);
                 &rows[y * side..(y + 1) * side]
             });
         }

@@ -1,8 +1,13 @@
 //! Maps between planes.
 
-/// What takes a point of one image to another: `x' = a x + b y + c`, `y' = d x + e y + f`, in fractions of the longer side.
+/// What takes a point of one image to another: turned, scaled and sheared by `linear`, then moved by `shift`. Points are in fractions
+/// of the longer side.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Affine([f32; 6]);
+pub(super) struct Affine {
+    /// By rows.
+    linear: [[f32; 2]; 2],
+    shift: [f32; 2],
+}
 
 /// How much a plausible map may enlarge or shrink areas: more, and points fall together.
 const AREA: std::ops::Range<f64> = 0.02..50.0;
@@ -10,64 +15,65 @@ const AREA: std::ops::Range<f64> = 0.02..50.0;
 impl Affine {
     /// Turns by `angle` and scales, mirrored upside down first where `mirrored`, so that `from` goes to `to`.
     pub(super) fn similarity(from: [f32; 2], to: [f32; 2], scale: f32, angle: f32, mirrored: bool) -> Self {
-        let (sin, cos) = angle.sin_cos();
+        let (sin, cos) = (scale * angle.sin(), scale * angle.cos());
         let flip = if mirrored { -1.0 } else { 1.0 };
-        let [a, b, d, e] = [scale * cos, -scale * sin * flip, scale * sin, scale * cos * flip];
-        Self([a, b, to[0] - a * from[0] - b * from[1], d, e, to[1] - d * from[0] - e * from[1]])
+        Self::through([[cos, -sin * flip], [sin, cos * flip]], from, to)
+    }
+
+    /// The map with this linear part that takes `from` to `to`.
+    fn through(linear: [[f32; 2]; 2], from: [f32; 2], to: [f32; 2]) -> Self {
+        let [across, down] = linear.map(|row| row[0] * from[0] + row[1] * from[1]);
+        Self { linear, shift: [to[0] - across, to[1] - down] }
     }
 
     /// The map that takes points nearest to their partners, by least squares; `None` where the points lie on a line or it
     /// is not plausible.
-    pub(super) fn fit(pairs: impl Iterator<Item = ([f32; 2], [f32; 2])> + Clone) -> Option<Self> {
-        let count = pairs.clone().count() as f64;
-        let wide = |[x, y]: [f32; 2]| [f64::from(x), f64::from(y)];
-        let mut mean = [0.0; 4];
-        for (from, to) in pairs.clone() {
-            let ([x, y], [u, v]) = (wide(from), wide(to));
-            for (mean, value) in mean.iter_mut().zip([x, y, u, v]) {
-                *mean += value / count;
+    pub(super) fn fit(pairs: &[([f32; 2], [f32; 2])]) -> Option<Self> {
+        let count = pairs.len() as f64;
+        let mean = |place: fn(&([f32; 2], [f32; 2])) -> f32| {
+            pairs.iter().map(|pair| f64::from(place(pair))).sum::<f64>() / count
+        };
+        let from = [mean(|pair| pair.0[0]), mean(|pair| pair.0[1])];
+        let to = [mean(|pair| pair.1[0]), mean(|pair| pair.1[1])];
+        // Covariances of the points with each other, and with each coordinate of their partners.
+        let (mut own, mut other) = ([0.0; 3], [[0.0; 2]; 2]);
+        for pair in pairs {
+            let [x, y] = [0, 1].map(|axis| f64::from(pair.0[axis]) - from[axis]);
+            own = [own[0] + x * x, own[1] + x * y, own[2] + y * y];
+            for (axis, other) in other.iter_mut().enumerate() {
+                let moved = f64::from(pair.1[axis]) - to[axis];
+                *other = [other[0] + x * moved, other[1] + y * moved];
             }
         }
-        let [mut xx, mut xy, mut yy, mut xu, mut yu, mut xv, mut yv] = [0.0; 7];
-        for (from, to) in pairs {
-            let ([x, y], [u, v]) = (wide(from), wide(to));
-            let [x, y, u, v] = [x - mean[0], y - mean[1], u - mean[2], v - mean[3]];
-            xx += x * x;
-            xy += x * y;
-            yy += y * y;
-            xu += x * u;
-            yu += y * u;
-            xv += x * v;
-            yv += y * v;
-        }
-        let determinant = xx * yy - xy * xy;
-        if determinant <= 1e-3 * xx * yy {
+        let determinant = own[0] * own[2] - own[1] * own[1];
+        // No points at all are not a number, and not over anything.
+        if determinant.is_nan() || determinant <= 1e-3 * own[0] * own[2] {
             return None;
         }
-        let [a, b] = [(xu * yy - yu * xy) / determinant, (yu * xx - xu * xy) / determinant];
-        let [d, e] = [(xv * yy - yv * xy) / determinant, (yv * xx - xv * xy) / determinant];
-        if !AREA.contains(&(a * e - b * d).abs()) {
+        let linear =
+            other.map(|[x, y]| [(x * own[2] - y * own[1]) / determinant, (y * own[0] - x * own[1]) / determinant]);
+        if !AREA.contains(&(linear[0][0] * linear[1][1] - linear[0][1] * linear[1][0]).abs()) {
             return None;
         }
-        let [c, f] = [mean[2] - a * mean[0] - b * mean[1], mean[3] - d * mean[0] - e * mean[1]];
-        Some(Self([a, b, c, d, e, f].map(|value| value as f32)))
+        let narrow = |pair: [f64; 2]| pair.map(|value| value as f32);
+        Some(Self::through(linear.map(narrow), narrow(from), narrow(to)))
     }
 
     /// Where it takes a point.
-    pub(super) fn apply(&self, [x, y]: [f32; 2]) -> [f32; 2] {
-        let [a, b, c, d, e, f] = self.0;
-        [a * x + b * y + c, d * x + e * y + f]
+    pub(super) fn apply(&self, point: [f32; 2]) -> [f32; 2] {
+        let along = |axis: usize| self.linear[axis][0] * point[0] + self.linear[axis][1] * point[1] + self.shift[axis];
+        [along(0), along(1)]
     }
 
     /// What takes points back; `None` where all of them fall onto a line.
     pub(super) fn inverse(&self) -> Option<Self> {
-        let [a, b, c, d, e, f] = self.0;
-        let determinant = a * e - b * d;
+        let [top, bottom] = self.linear;
+        let determinant = top[0] * bottom[1] - top[1] * bottom[0];
         if determinant.abs() < 1e-6 {
             return None;
         }
-        let [a, b, d, e] = [e, -b, -d, a].map(|value| value / determinant);
-        Some(Self([a, b, -a * c - b * f, d, e, -d * c - e * f]))
+        let linear = [[bottom[1], -top[1]], [-bottom[0], top[0]]].map(|row| row.map(|value| value / determinant));
+        Some(Self::through(linear, self.shift, [0.0; 2]))
     }
 }
 
@@ -85,7 +91,7 @@ mod tests {
             let map = Affine::similarity([0.3, 0.4], [0.5, 0.6], 0.7, 1.1, mirrored);
             assert!(near(map.apply([0.3, 0.4]), [0.5, 0.6]));
             let points = [[0.1, 0.2], [0.8, 0.3], [0.5, 0.9], [0.2, 0.7]];
-            let fitted = Affine::fit(points.iter().map(|&point| (point, map.apply(point)))).unwrap();
+            let fitted = Affine::fit(&points.map(|point| (point, map.apply(point)))).unwrap();
             let back = fitted.inverse().unwrap();
             for point in points {
                 assert!(near(fitted.apply(point), map.apply(point)));
@@ -97,9 +103,9 @@ mod tests {
     #[test]
     fn points_on_a_line_or_in_a_heap_fit_nothing() {
         let line = [[0.1, 0.1], [0.2, 0.2], [0.5, 0.5], [0.9, 0.9]];
-        assert_eq!(Affine::fit(line.iter().map(|&point| (point, point))), None);
+        assert_eq!(Affine::fit(&line.map(|point| (point, point))), None);
         let square = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]];
-        assert_eq!(Affine::fit(square.iter().map(|&point| (point, [0.5, 0.5]))), None);
-        assert_eq!(Affine::fit(std::iter::empty()), None);
+        assert_eq!(Affine::fit(&square.map(|point| (point, [0.5, 0.5]))), None);
+        assert_eq!(Affine::fit(&[]), None);
     }
 }

@@ -134,7 +134,7 @@ impl KeypointRows {
             return None;
         }
         let points = |of: &[usize]| of.iter().map(|&one| (moves[one].from, moves[one].to)).collect::<Vec<_>>();
-        let mut map = Affine::fit(points(&best).into_iter())?;
+        let mut map = Affine::fit(&points(&best))?;
         for _ in 0..REFINEMENTS {
             let explained = |one: &usize| distance(map.apply(moves[*one].from), moves[*one].to) <= TIGHT;
             let explained: Vec<usize> = (0..moves.len()).filter(explained).collect();
@@ -142,7 +142,7 @@ impl KeypointRows {
                 break;
             }
             best = explained;
-            match Affine::fit(points(&best).into_iter()) {
+            match Affine::fit(&points(&best)) {
                 Some(better) => map = better,
                 None => break,
             }
@@ -174,6 +174,7 @@ impl KeypointRows {
 }
 
 /// The rows that are each other's nearest, and their distance.
+#[allow(clippy::inline_always, reason = "a call is not compiled for the instructions that the dispatch found")]
 #[inline(always)]
 fn mutual<Row: AsRef<[u64]>>(a: &[Row], b: &[Row]) -> Vec<(u32, usize, usize)> {
     const FAR: (u32, usize) = (u32::MAX, 0);

@@ -31,7 +31,7 @@ pub(crate) fn enough<'a>(all: impl Iterator<Item = &'a KeypointMatch>) -> u32 {
         return FEWEST;
     }
     let fall = (four / three).min(0.9);
-    let strangers = |matched: u32| four * fall.powi(matched as i32 - 4) / (1.0 - fall);
+    let strangers = |matched: u32| four * fall.powf(f64::from(matched) - 4.0) / (1.0 - fall);
     let found = |matched: u32| counts[matched as usize..].iter().sum::<usize>() as f64;
     let is_enough = |&matched: &u32| strangers(matched) <= (WRONG * found(matched)).max(WRONG_AT_LEAST);
     (FEWEST..MOST).find(is_enough).unwrap_or(MOST)

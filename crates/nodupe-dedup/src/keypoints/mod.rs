@@ -145,6 +145,7 @@ impl KeypointRows {
 }
 
 /// In how many bits two rows differ.
+#[allow(clippy::inline_always, reason = "a call is not compiled for the instructions that the dispatch found")]
 #[inline(always)]
 fn differing(a: &[u64], b: &[u64]) -> u32 {
     a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()

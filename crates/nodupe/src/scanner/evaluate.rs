@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nodupe_core::{EmbeddingBackend, Embeddings, IndexSpec, SimilarityBackend};
+use nodupe_core::{Describes, EmbeddingBackend, Embeddings, IndexSpec, SimilarityBackend};
 use nodupe_dedup::Stage;
 use nodupe_eval::{Cost, EvalError, GroupScore, Labels, Measured, Ranking, Vectors, memory, rank};
 use nodupe_media::DecodePool;
@@ -34,7 +34,8 @@ impl From<SelectError> for EvaluateError {
 
 impl Scanner<'_> {
     /// Scans the files of a labelled set, scores the groups, and where `ranked` says so embeds the files once more to rank all pairs by
-    /// exact search.
+    /// exact search: by the embeddings of the chosen backend alone, whatever other tiers the scan asks, and not at all where these
+    /// describe keypoints.
     ///
     /// The peak of memory is that of this process up to the end of the scan: it is the scan's only where nothing larger ran before, so
     /// give each evaluation a process of its own. The speed of decoding, and the size of the index, are taken after it where `ranked`.
@@ -52,7 +53,8 @@ impl Scanner<'_> {
             embedding: name(&scanned.embedding),
             model: scanned.space.model().to_owned(),
             similarity: scanned.similarity.as_ref().map(name),
-            threshold: Some(report.threshold),
+            // One threshold says it only where one backend was asked.
+            threshold: if let [tier] = &report.tiers[..] { Some(tier.threshold) } else { None },
             groups: GroupScore::of(labels, groups),
             ranking: None,
             cost: Cost {
@@ -74,6 +76,10 @@ impl Scanner<'_> {
     fn rank(&self, labels: &Labels, measured: &mut Measured) -> Result<(), EvaluateError> {
         let registry = choice::registry(self.registry);
         let backend = choice::selector(&registry, &self.options, self.embedding.as_ref()).embedding()?.backend;
+        if backend.matching().describes == Describes::Keypoints {
+            // They have no similarity that all pairs could be ranked by.
+            return Ok(());
+        }
         measured.cost.decode_seconds = Some(self.decode(&*backend, labels.paths())?);
         let vectors = self.vectors(&*backend, labels.paths())?;
         let spec = IndexSpec::new(backend.space()).with_expected_len(vectors.rows().len());
