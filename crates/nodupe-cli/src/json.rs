@@ -145,6 +145,7 @@ struct LinkJson {
 struct KeypointsJson {
     matched: u32,
     agreement: f32,
+    spread: f32,
     overlap: [f32; 2],
     mirrored: bool,
 }
@@ -173,8 +174,9 @@ fn link(link: &Link) -> LinkJson {
             (backend_name, turned, apart) = (Some(backend), Some(view.name()), Some(distance));
         }
         Evidence::Keypoints { backend, found } => {
-            let KeypointMatch { matched, agreement, overlap, mirrored, .. } = found;
-            (backend_name, keypoints) = (Some(backend), Some(KeypointsJson { matched, agreement, overlap, mirrored }));
+            let KeypointMatch { matched, agreement, spread, overlap, mirrored, .. } = found;
+            (backend_name, keypoints) =
+                (Some(backend), Some(KeypointsJson { matched, agreement, spread, overlap, mirrored }));
         }
         _ => {}
     }

@@ -23,7 +23,7 @@ pub use evaluate::EvaluateError;
 /// use nodupe::{Preference, Scanner};
 /// let found = Scanner::new().with_embedding(Preference::require("perceptual")).run(["photos"])?;
 /// for group in &found.report.groups {
-///     println!("{} files, at least {:.3} alike", group.files.len(), group.min_similarity);
+///     println!("{} files from {}", group.files.len(), group.files[0].path.display());
 /// }
 /// # Ok::<(), nodupe::ScannerError>(())
 /// ```

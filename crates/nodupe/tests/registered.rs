@@ -13,6 +13,8 @@ fn the_registered_backends_are_those_of_the_features() {
         (cfg!(feature = "candle"), "candle"),
         (cfg!(feature = "perceptual"), "perceptual"),
         (cfg!(feature = "histogram"), "histogram"),
+        // Only by name, and as a tier.
+        (cfg!(feature = "keypoints"), "keypoints"),
     ];
     let wanted_similarities = [
         (cfg!(any(feature = "faiss", feature = "faiss-system")), "faiss"),

@@ -30,6 +30,8 @@ const FEWEST: usize = 3;
 /// A keypoint of each of two images, and how it says that the image moved.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Move {
+    /// Of the first image, by its place among the rows of that, and of the second one.
+    rows: [usize; 2],
     from: [f32; 2],
     to: [f32; 2],
     mirrored: bool,
@@ -40,11 +42,12 @@ pub(super) struct Move {
 }
 
 impl Move {
-    pub(super) fn new(a: Place, b: Place, frame: [f32; 2]) -> Self {
+    pub(super) fn new(rows: [usize; 2], a: Place, b: Place, frame: [f32; 2]) -> Self {
         let mirrored = a.mirrored != b.mirrored;
         // Mirrored upside down, an angle is its own negative.
         let turn = if mirrored { -i32::from(a.turn) } else { i32::from(a.turn) };
         Self {
+            rows,
             from: a.at(frame),
             to: b.at(frame),
             mirrored,
@@ -112,8 +115,10 @@ impl KeypointRows {
             }
         });
         let near = mutual.into_iter().filter(|(distance, ..)| *distance <= self.max_distance);
-        near.map(|(_, i, j)| Move::new(self.places[rows_a.start + i], self.places[rows_b.start + j], self.frame))
-            .collect()
+        near.map(|(_, i, j)| {
+            Move::new([i, j], self.places[rows_a.start + i], self.places[rows_b.start + j], self.frame)
+        })
+        .collect()
     }
 
     /// The largest set of pairs that one map explains.
@@ -152,25 +157,57 @@ impl KeypointRows {
         cells.sort_unstable();
         cells.dedup();
         let (there, back) = (self.inside(a, &map), self.inside(b, &map.inverse()?));
-        let fewer = there.min(back).max(1) as f32;
+        let fewer = there.len().min(back.len()).max(1) as f32;
         let part = |inside: usize, image| inside as f32 / self.of_image(image).len().max(1) as f32;
+        let spread = |image, inside: &[usize], side: usize| {
+            let matched: Vec<usize> = best.iter().map(|&one| moves[one].rows[side]).collect();
+            let first = self.of_image(image).start;
+            let points: Vec<_> =
+                inside.iter().map(|&row| (self.places[first + row].at(self.frame), matched.contains(&row))).collect();
+            mixed(&points)
+        };
         Some(KeypointMatch {
             matched: cells.len() as u32,
             agreement: (cells.len() as f32 / fewer).min(1.0),
-            overlap: [part(there, a), part(back, b)],
+            spread: spread(a, &there, 0).min(spread(b, &back, 1)),
+            overlap: [part(there.len(), a), part(back.len(), b)],
             mirrored: moves.first().is_some_and(|one| one.mirrored),
         })
     }
 
-    /// How many keypoints of an image a map takes into the other image.
-    fn inside(&self, image: u32, map: &Affine) -> usize {
+    /// Which keypoints of an image a map takes into the other image, by their places among its rows.
+    fn inside(&self, image: u32, map: &Affine) -> Vec<usize> {
         let [width, height] = self.frame;
-        let is_inside = |place: &&Place| {
+        let is_inside = |place: &Place| {
             let [x, y] = map.apply(place.at(self.frame));
             (0.0..=width).contains(&x) && (0.0..=height).contains(&y)
         };
-        self.places[self.of_image(image)].iter().filter(is_inside).count()
+        let places = self.places[self.of_image(image)].iter().enumerate();
+        places.filter(|(_, place)| is_inside(place)).map(|(row, _)| row).collect()
     }
+}
+
+/// How evenly the marked points lie among the others: of those that are not marked, the part that has a marked one among its nearest
+/// neighbours, as a part of what that would be if marks were dealt out by chance (after Dixon, *Testing spatial segregation using a
+/// nearest-neighbor contingency table*, 1994). 1 where they are well mixed, near 0 where they keep to themselves.
+fn mixed(points: &[([f32; 2], bool)]) -> f32 {
+    const NEIGHBORS: usize = 6;
+    let marked = points.iter().filter(|(_, marked)| *marked).count();
+    let others = points.len() - marked;
+    if marked == 0 || others < NEIGHBORS {
+        return 1.0;
+    }
+    let has_marked_near = |&(at, _): &&([f32; 2], bool)| {
+        let mut near: Vec<(f32, bool)> =
+            points.iter().map(|(other, marked)| (distance(*other, *at), *marked)).collect();
+        // The nearest one is the point itself.
+        let last = NEIGHBORS.min(near.len() - 1);
+        near.select_nth_unstable_by(last, |a, b| a.0.total_cmp(&b.0));
+        near[..=last].iter().any(|(_, marked)| *marked)
+    };
+    let mixed = points.iter().filter(|(_, marked)| !marked).filter(has_marked_near).count();
+    let by_chance = 1.0 - (1.0 - marked as f32 / points.len() as f32).powf(NEIGHBORS as f32);
+    (mixed as f32 / others as f32 / by_chance).min(1.0)
 }
 
 /// The rows that are each other's nearest, and their distance.

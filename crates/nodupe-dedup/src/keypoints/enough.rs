@@ -45,7 +45,7 @@ mod tests {
     fn of(counts: &[usize]) -> u32 {
         let pairs = counts.iter().enumerate().flat_map(|(matched, &count)| {
             std::iter::repeat_n(
-                KeypointMatch { matched: matched as u32, agreement: 0.5, ..KeypointMatch::default() },
+                KeypointMatch { matched: matched as u32, agreement: 0.5, spread: 1.0, ..KeypointMatch::default() },
                 count,
             )
         });

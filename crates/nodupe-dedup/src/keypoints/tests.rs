@@ -148,3 +148,27 @@ fn nothing_is_found_in_nothing() {
     assert_eq!(pairs(&rows(&[Vec::new(), Vec::new()])), []);
     assert_eq!(pairs(&rows(&[picture(1)])), []);
 }
+
+#[test]
+fn images_that_share_a_frame_and_not_what_is_in_it_are_not_the_same() {
+    // The buttons of an application above and below, and something else between.
+    let framed = |seed| {
+        let mut rows = picture(seed);
+        for (row, (keypoint, bits)) in rows.iter_mut().enumerate() {
+            let chrome = picture(1)[row];
+            if row % 2 == 0 {
+                let y = if row % 4 == 0 { 0.08 } else { 0.92 } * (0.95 + 0.05 * keypoint.y);
+                (*keypoint, *bits) = (Keypoint { y: chrome.0.y * 0.06 + y - 0.03, ..chrome.0 }, chrome.1);
+            } else {
+                keypoint.y = 0.2 + 0.6 * keypoint.y;
+            }
+        }
+        rows
+    };
+    let all = rows(&[framed(2), framed(3), moved(&framed(2), 0.8, 0.3, 6)]);
+    let strangers = all.compare(0, 1).unwrap();
+    let copies = all.compare(0, 2).unwrap();
+    assert!(strangers.matched >= 7 && strangers.spread < 0.5, "{strangers:?}");
+    assert!(copies.spread > 0.8 && copies.ratio(7) <= 1.0, "{copies:?}");
+    assert!(strangers.ratio(7) > 2.0 * copies.ratio(7), "{strangers:?} {copies:?}");
+}

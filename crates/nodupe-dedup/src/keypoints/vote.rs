@@ -87,7 +87,8 @@ fn agree(rows: &KeypointRows, votes: &[Vote]) -> bool {
         .iter()
         .map(|vote| {
             let place = |image, row: u16| rows.places[rows.of_image(image).start + usize::from(row)];
-            Move::new(place(vote.a, vote.row_a), place(vote.b, vote.row_b), rows.frame)
+            let of = [vote.row_a, vote.row_b].map(usize::from);
+            Move::new(of, place(vote.a, vote.row_a), place(vote.b, vote.row_b), rows.frame)
         })
         .collect();
     let others = |(place, one): (usize, &Move)| moves[place + 1..].iter().any(|other| one.explains(other));
