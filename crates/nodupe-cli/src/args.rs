@@ -63,6 +63,7 @@ Examples:
   nodupe scan --threshold 0.95 --json ~/Pictures > duplicates.json
   nodupe scan --embedding histogram --group-by complete photos more-photos
   nodupe scan --embedding 'perceptual!' --no-views photos
+  nodupe scan --effort fast photos          the chosen embedding backend alone
 
 A preference is a list of backends to try in order, then any that works (`ort-cuda,candle`); one that must run \
 (`faiss!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING and NODUPE_SIMILARITY hold \

@@ -119,7 +119,7 @@ impl<'a> Cascade<'a> {
             backend: backend.info().name,
             threshold,
             enough: (enough > 0).then_some(enough),
-            images: open.len(),
+            images: open.iter().filter(|&&image| self.images[image].is_some()).count(),
             embedded,
             pairs,
             settled,
