@@ -168,6 +168,18 @@ fn text_names_groups_files_reasons_and_backends() {
 }
 
 #[test]
+fn timings_say_where_the_time_went() {
+    let folder = Folder::new();
+    let text = String::from_utf8(folder.scan(&["--timings", "--quiet"]).stdout).unwrap();
+    for stage in ["walk", "identical", "  read", "  decode", "  resize", "index", "search", "group", "total"] {
+        assert!(text.contains(&format!("\n  {stage} ")), "no {stage} in:\n{text}");
+    }
+    let seconds = &folder.json(&[])["stats"]["seconds"];
+    let of = |stage: &str| seconds[stage].as_f64().unwrap();
+    assert!(of("decode") > 0.0 && of("total") >= of("embed") && of("search") >= of("index"), "{seconds}");
+}
+
+#[test]
 fn an_approximate_search_is_audited_and_the_report_says_what_it_finds() {
     let folder = Folder::new();
     let exact = folder.json(&[]);

@@ -100,6 +100,8 @@ fn groups_of_another_tool_are_scored_on_the_set_that_they_name() {
         "--embedding",
         "histogram,perceptual",
         "--",
+        "--effort",
+        "fast",
         "--threshold",
         "0.99",
     ];
