@@ -113,8 +113,10 @@ fn what_is_held_is_within_what_the_limit_counts() {
             let MediaError::LimitExceeded { limit: Limit::MemoryBytes, value, .. } = refused else {
                 panic!("{name} {spec}: {refused:?}");
             };
-            // Not over twice as much either, but for the megabyte that everything may take.
-            assert!(value < 2 * needed + (3 << 20), "{name} {spec}: takes {needed}, counted as {value}");
+            // Not over twice as much either, but for the megabyte that everything may take. What libjpeg-turbo takes, which is
+            // counted, is not seen here.
+            let is_seen = !(cfg!(feature = "turbojpeg") && name.contains("jpeg"));
+            assert!(!is_seen || value < 2 * needed + (3 << 20), "{name} {spec}: takes {needed}, counted as {value}");
         }
     }
 }
