@@ -15,7 +15,7 @@ mod tests {
     fn the_registry_of_the_program_has_the_backend() {
         let registry = nodupe::Registry::linked();
         let names: Vec<&str> = registry.embeddings().iter().map(|entry| entry.name).collect();
-        assert_eq!(names, ["perceptual", "thumbnail", "histogram"], "strongest first");
+        assert_eq!(names, ["perceptual", "thumbnail", "histogram", "keypoints"], "strongest first");
         assert_eq!(registry.conflicts(), []);
     }
 }
