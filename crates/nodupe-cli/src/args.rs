@@ -60,7 +60,8 @@ const SCAN_HELP: &str = "\
 Examples:
   nodupe scan ~/Pictures
   nodupe scan --model sscd-distilled ~/Pictures
-  nodupe scan --threshold 0.95 --json ~/Pictures > duplicates.json
+  nodupe scan --json ~/Pictures > duplicates.json
+  nodupe scan --precision 0.99 ~/Pictures   finds more, of which more is wrong
   nodupe scan --embedding histogram --group-by complete photos more-photos
   nodupe scan --embedding 'perceptual!' --no-views photos
   nodupe scan --effort fast photos          the chosen embedding backend alone
@@ -205,7 +206,12 @@ pub(crate) struct ScanArgs {
     /// keypoints tell first; thorough asks the embedding backend in all eight rotations and flips besides.
     #[arg(long, value_name = "HOW MUCH", default_value = "balanced", value_parser = effort())]
     pub(crate) effort: Effort,
-    /// From which similarity on two images are near duplicates by the embedding backend: over 0, up to 1 [default: its own].
+    /// Which part of the pairs reported is to be true, 0.5 to 1: thresholds are read from the collection accordingly, but for
+    /// those of hashes, which are fixed [default: 0.999].
+    #[arg(long, value_name = "PRECISION", value_parser = precision)]
+    pub(crate) precision: Option<f64>,
+    /// From which similarity on two images are near duplicates by the embedding backend, over 0, up to 1, instead of what the
+    /// precision asks for.
     #[arg(long, value_name = "SIMILARITY", value_parser = similarity)]
     pub(crate) threshold: Option<f32>,
     /// The part of the near pairs that an approximate search has to find, 0 to 1, as measured on a sample; where it finds less,
@@ -367,6 +373,11 @@ pub(crate) fn similarity(text: &str) -> Result<f32, String> {
     number.ok_or_else(|| "a similarity is a number over 0 and up to 1".to_owned())
 }
 
+fn precision(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.5..=1.0).contains(number));
+    number.ok_or_else(|| "a precision is a number from 0.5 to 1".to_owned())
+}
+
 fn recall(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "a recall is a number from 0 to 1".to_owned())
@@ -399,6 +410,7 @@ mod tests {
             &["scan"][..],
             &["scan", "--threshold", "0", "x"],
             &["scan", "--threshold", "NaN", "x"],
+            &["scan", "--precision", "0.4", "x"],
             &["scan", "--threshold", "1.1", "x"],
             &["scan", "--min-recall", "1.01", "x"],
             &["scan", "--min-recall", "NaN", "x"],

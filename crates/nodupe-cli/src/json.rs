@@ -3,7 +3,9 @@
 
 use std::io::Write;
 
-use nodupe::dedup::{Audit, Evidence, Group, KeypointMatch, Link, Member, Report, Skipped, Stats, TierReport};
+use nodupe::dedup::{
+    Audit, Calibration, Evidence, Group, KeypointMatch, Link, Member, Report, Skipped, Stats, TierReport,
+};
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
 
@@ -65,6 +67,7 @@ pub(crate) struct Selection<'a> {
 struct TierJson {
     backend: &'static str,
     threshold: f32,
+    calibration: Option<CalibrationJson>,
     enough: Option<u32>,
     images: usize,
     embedded: usize,
@@ -78,6 +81,7 @@ fn tier(tier: &TierReport) -> TierJson {
     TierJson {
         backend: tier.backend,
         threshold: tier.threshold,
+        calibration: tier.calibration.as_ref().map(calibrated),
         enough: tier.enough,
         images: tier.images,
         embedded: tier.embedded,
@@ -86,6 +90,23 @@ fn tier(tier: &TierReport) -> TierJson {
         truncated_queries: tier.truncated,
         audit: tier.audit.as_ref().map(audited),
     }
+}
+
+/// How a threshold was read from the collection.
+#[derive(Serialize)]
+struct CalibrationJson {
+    precision: f64,
+    level: f32,
+    margin: f32,
+    tail: f32,
+    strangers: f64,
+    expected_wrong: f64,
+    crowded: usize,
+}
+
+fn calibrated(calibration: &Calibration) -> CalibrationJson {
+    let Calibration { precision, level, margin, tail, strangers, expected_wrong, crowded, .. } = *calibration;
+    CalibrationJson { precision, level, margin, tail, strangers, expected_wrong, crowded }
 }
 
 /// What an approximate index was found to find.

@@ -48,6 +48,9 @@ pub(crate) fn scanner(args: &ScanArgs) -> Scanner<'_> {
         .with_views(args.views.wish())
         .with_walk(args.walk.options())
         .with_decoding(args.walk.decoding(&args.backend));
+    if let Some(precision) = args.precision {
+        scanner = scanner.with_precision(Some(precision));
+    }
     if let Some(recall) = args.min_recall {
         scanner = scanner.with_min_recall(recall);
     }

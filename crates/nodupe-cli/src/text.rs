@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use console::style;
 use indicatif::{HumanBytes, HumanCount};
-use nodupe::dedup::{Audit, Evidence, Group, GroupKind, Link, Member, Report, Skipped, TierReport};
+use nodupe::dedup::{Audit, Calibration, Evidence, Group, GroupKind, Link, Member, Report, Skipped, TierReport};
 use nodupe::select::{Report as Choice, Source};
 use nodupe::{Scanned, View};
 
@@ -142,9 +142,17 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
 
 /// What one tier did.
 fn tier_line(tier: &TierReport) -> String {
-    let TierReport { backend, threshold, enough, images, pairs, .. } = tier;
+    let TierReport { backend, threshold, calibration, enough, images, pairs, .. } = tier;
     let (images, pairs) = (count(*images, "image", "images"), count(*pairs, "near pair", "near pairs"));
-    let least = enough.map_or_else(|| format!("threshold {threshold:.3}"), |enough| format!("{enough} shared or more"));
+    let least = match (enough, calibration) {
+        (Some(enough), _) => format!("{enough} shared or more"),
+        (None, None) => format!("threshold {threshold:.3}"),
+        (None, Some(Calibration { precision, crowded, .. })) => {
+            let more = count(*crowded, "image that looks like many needs", "images that look like many need");
+            let more = if *crowded > 0 { format!("; {more} more") } else { String::new() };
+            format!("threshold {threshold:.3} for precision {precision}{more}")
+        }
+    };
     format!("{backend} found {pairs} among {images} ({least})")
 }
 

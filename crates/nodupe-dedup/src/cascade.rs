@@ -2,21 +2,20 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nodupe_core::{EmbeddingBackend, Undescribable};
 use nodupe_media::MediaError;
 use rayon::prelude::*;
 
 use crate::embed::{Asked, Embedded, Image, Seen, embed};
-use crate::keypoints::{self, KeypointMatch, KeypointRows};
-use crate::linkage::NearPair;
-use crate::pairs::{self, NearPairs, Wanted};
-use crate::progress::{Progress, Stage};
+use crate::keypoints;
+use crate::linkage::{Linkage, NearPair, cluster};
+use crate::progress::Stage;
 use crate::report::TierReport;
-use crate::scan::{Scan, ScanError, TierOptions};
-use crate::tier::Tier;
+use crate::scan::{Decision, Scan, ScanError, TierOptions};
+use crate::search::{NearImages, compared, near_images};
+use crate::tier::{Near, Tier, ratio};
 use crate::walk::File;
 
 /// The ratio up to which an image is taken for settled: it is what another one is, as far as any tier could tell. A quarter of what a
@@ -70,7 +69,7 @@ impl<'a> Cascade<'a> {
         &mut self,
         scan: &Scan<'a>,
         options: &TierOptions<'a>,
-        threshold: f32,
+        decision: Decision,
         is_last: bool,
     ) -> Result<(), ScanError> {
         let (backend, progress) = (options.embedding(), scan.progress());
@@ -91,47 +90,50 @@ impl<'a> Cascade<'a> {
 
         let stage = Instant::now();
         let embedded = seen.len();
-        let max_distance = backend.space().max_distance(threshold);
-        let mut tier = Tier { info: backend.info(), space: backend.space(), max_distance, enough: 0, seen };
-        let (found, truncated, audit, index) = match &tier.seen {
-            _ if embedded < 2 => (Vec::new(), 0, None, Duration::ZERO),
+        let mut tier = Tier { info: backend.info(), space: backend.space(), near: Near::Within(0.0), enough: 0, seen };
+        let mut report = TierReport::new(backend.info().name, decision.threshold.unwrap_or_default());
+        let found: Vec<NearPair> = match &tier.seen {
+            _ if embedded < 2 => Vec::new(),
             Seen::Images(collection) => {
-                let wanted =
-                    Wanted { max_distance: tier.max_distance, limit: pairs::LIMIT, min_recall: scan.min_recall() };
-                let NearPairs { pairs, truncated, audit, index } =
-                    pairs::find(collection, scan.make_index(), wanted, progress)?;
-                let ratio = |(pair, _): (NearPair, _)| NearPair { distance: tier.of_distance(pair.distance), ..pair };
-                (pairs.into_iter().map(ratio).collect(), truncated, audit, index)
+                let known = if decision.precision.is_some() { self.known() } else { Vec::new() };
+                let NearImages { pairs, near, threshold, calibration, truncated, audit, index } =
+                    near_images(collection, backend, decision, &known, self.unique.len(), scan)?;
+                tier.near = near;
+                report = TierReport { threshold, calibration, truncated, audit, index, ..report };
+                let ratio =
+                    |pair: NearPair| NearPair { distance: tier.of_distance(pair.a, pair.b, pair.distance), ..pair };
+                pairs.into_iter().map(ratio).filter(|pair| pair.distance <= 1.0).collect()
             }
             Seen::Keypoints(rows) => {
                 let compared = compared(rows, progress);
-                tier.enough = keypoints::enough(compared.iter().map(|(.., found)| found));
+                tier.enough = keypoints::enough(compared.iter().map(|(.., found)| found), decision.precision);
+                report.enough = Some(tier.enough);
                 let pair = |(a, b, found)| NearPair { a, b, distance: tier.of_match(&found) };
-                (compared.into_iter().map(pair).filter(|pair| pair.distance <= 1.0).collect(), 0, None, Duration::ZERO)
+                compared.into_iter().map(pair).filter(|pair| pair.distance <= 1.0).collect()
             }
         };
         let pairs = found.len();
         let settled = if is_last { 0 } else { self.settle(&found) };
         self.merge(found);
-        let enough = tier.enough;
         self.tiers.push(tier);
         self.reports.push(TierReport {
-            backend: backend.info().name,
-            threshold,
-            enough: (enough > 0).then_some(enough),
             images: open.iter().filter(|&&image| self.images[image].is_some()).count(),
             embedded,
             pairs,
             settled,
-            truncated,
-            audit,
             embed,
             decoders,
             embed_busy: busy,
             search: stage.elapsed(),
-            index,
+            ..report
         });
         Ok(())
+    }
+
+    /// The images that stand for themselves and that the tiers so far found to be copies of each other.
+    fn known(&self) -> Vec<Vec<u32>> {
+        let pairs: Vec<NearPair> = self.pairs.iter().map(|pair| pair.pair).collect();
+        cluster(self.unique.len(), &pairs, 1.0, Linkage::Average, |a, b| ratio(&self.tiers, a, b))
     }
 
     /// What decoding and embedding said of each image.
@@ -187,22 +189,4 @@ impl<'a> Cascade<'a> {
 fn batch(backend: &dyn EmbeddingBackend, wish: Option<NonZeroUsize>) -> usize {
     let most = backend.max_batch().map_or(usize::MAX, NonZeroUsize::get);
     wish.map_or(64, NonZeroUsize::get).min(most)
-}
-
-/// What images have in common that may have anything.
-fn compared(rows: &KeypointRows, progress: &dyn Progress) -> Vec<(u32, u32, KeypointMatch)> {
-    progress.begin(Stage::Search, Some(keypoints::steps()));
-    let candidates = keypoints::candidates(rows, || {
-        progress.advance(Stage::Search, 1);
-        if progress.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    progress.begin(Stage::Search, Some(candidates.len()));
-    let compared = candidates.into_par_iter().filter_map(|(a, b)| {
-        if progress.is_cancelled() {
-            return None;
-        }
-        progress.advance(Stage::Search, 1);
-        Some((a, b, rows.compare(a, b)?))
-    });
-    compared.collect()
 }

@@ -71,6 +71,12 @@ impl Collection {
         self.views[0].1.of.iter().filter(|rows| !rows.is_empty()).count()
     }
 
+    /// The numbers of the images that have one, in ascending order.
+    pub(crate) fn images(&self) -> Vec<u32> {
+        let of = (0..).zip(&self.views[0].1.of);
+        of.filter(|(_, rows)| !rows.is_empty()).map(|(image, _)| image).collect()
+    }
+
     /// The smallest distance between two images, of any row of one as any view shows it to any row of the other as it is,
     /// and the view that `a` has to be turned by to look like `b`. Infinite where one has none. The distance is the same both
     /// ways round.

@@ -11,7 +11,7 @@ use crate::disjoint::DisjointSets;
 use crate::embed::Image;
 use crate::linkage::{Linkage, NearPair, cluster};
 use crate::report::{Evidence, Group, GroupKind, Link, Member};
-use crate::tier::Tier;
+use crate::tier::{Tier, ratio};
 use crate::walk::File;
 
 /// All that grouping looks at. `files` are in the order of the walk; `unique` are those that stand for all files of their
@@ -41,7 +41,7 @@ pub(crate) fn groups(found: &Found<'_>, linkage: Linkage, decode: &DecodeOptions
     let stands = |image: u32| found.settled[image as usize] == image;
     let pairs: Vec<NearPair> =
         found.pairs.iter().map(|pair| pair.pair).filter(|pair| stands(pair.a) && stands(pair.b)).collect();
-    let mut clusters = cluster(found.unique.len(), &pairs, 1.0, linkage, |a, b| found.ratio(a, b));
+    let mut clusters = cluster(found.unique.len(), &pairs, 1.0, linkage, |a, b| ratio(found.tiers, a, b));
 
     let mut copies: HashMap<usize, Vec<usize>> = HashMap::new();
     for (file, &first) in found.first_of_same.iter().enumerate().filter(|(file, first)| file != *first) {
@@ -124,11 +124,6 @@ impl Found<'_> {
             Candidate { found, same_pixels }
         };
         self.pairs.iter().map(candidate).collect()
-    }
-
-    /// How near two images are by the tier that finds them nearest.
-    fn ratio(&self, a: u32, b: u32) -> f32 {
-        self.tiers.iter().map(|tier| tier.ratio(a, b)).fold(f32::INFINITY, f32::min)
     }
 
     /// The group of a cluster; `None` where fewer than two files are in it.

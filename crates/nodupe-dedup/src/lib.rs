@@ -3,6 +3,7 @@
 
 mod audit;
 mod build;
+mod calibration;
 mod cascade;
 mod collection;
 mod disjoint;
@@ -15,11 +16,13 @@ mod pairs;
 mod progress;
 mod report;
 mod scan;
+mod search;
 mod tier;
 mod walk;
 
 pub use audit::Audit;
 pub use build::{Built, build};
+pub use calibration::Calibration;
 pub use keypoints::KeypointMatch;
 pub use linkage::{Linkage, NearPair, UnknownLinkage, cluster};
 pub use progress::{Progress, Silent, Stage};

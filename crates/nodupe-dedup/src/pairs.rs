@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use nodupe_core::{IndexError, IndexSpec, ItemId, SimilarityBackend, View};
+use nodupe_core::{IndexError, IndexSpec, ItemId, SimilarityBackend};
 use rayon::prelude::*;
 
 use crate::audit::{self, Audit, Sampled};
@@ -24,8 +24,8 @@ const BATCH: usize = 2 << 20;
 /// The near pairs of a collection.
 #[derive(Debug, Default)]
 pub(crate) struct NearPairs {
-    /// The smaller number first, each pair once, in ascending order; with each how one of the images has to be turned.
-    pub(crate) pairs: Vec<(NearPair, View)>,
+    /// The smaller number first, each pair once, in ascending order.
+    pub(crate) pairs: Vec<NearPair>,
     /// Queries whose neighbours the limit cut.
     pub(crate) truncated: usize,
     /// `None` where the index is exact.
@@ -38,6 +38,8 @@ pub(crate) struct NearPairs {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) max_distance: f32,
+    /// By which recall is measured.
+    pub(crate) audited_distance: f32,
     /// The most neighbours of a query.
     pub(crate) limit: usize,
     /// Of an approximate index.
@@ -67,7 +69,7 @@ pub(crate) fn find(
     let mut audit = None;
     if !index.is_exact() && !progress.is_cancelled() {
         let Sampled { queries, neighbors, recall } =
-            audit::sample(collection, &ids, &*index, wanted.max_distance, wanted.limit)?;
+            audit::sample(collection, &ids, &*index, wanted.audited_distance, wanted.limit)?;
         let mut fell_back = false;
         if recall < wanted.min_recall {
             match make_index(&spec.with_exact()) {
@@ -153,14 +155,12 @@ fn ids(images: &[u32]) -> Vec<ItemId> {
 }
 
 /// The candidates that are near by their exact vectors: what is reported is the same whichever index found them.
-fn score(collection: &Collection, candidates: HashSet<(u32, u32)>, max_distance: f32) -> Vec<(NearPair, View)> {
+fn score(collection: &Collection, candidates: HashSet<(u32, u32)>, max_distance: f32) -> Vec<NearPair> {
     let metric = collection.rows(0).space().metric();
-    let scored = candidates.into_par_iter().map(|(a, b)| {
-        let (distance, view) = collection.closest(metric, a, b);
-        (NearPair { a, b, distance }, view)
-    });
-    let mut near: Vec<_> = scored.filter(|(pair, _)| pair.distance <= max_distance).collect();
-    near.par_sort_unstable_by_key(|(pair, _)| (pair.a, pair.b));
+    let scored =
+        candidates.into_par_iter().map(|(a, b)| NearPair { a, b, distance: collection.distance(metric, a, b) });
+    let mut near: Vec<NearPair> = scored.filter(|pair| pair.distance <= max_distance).collect();
+    near.par_sort_unstable_by_key(|pair| (pair.a, pair.b));
     near
 }
 
@@ -171,7 +171,7 @@ mod tests {
 
     use nodupe_conformance::reference::NaiveIndex;
     use nodupe_core::{
-        BackendInfo, BoxError, EmbeddedBatch, EmbeddingSpace, Embeddings, EmbeddingsRef, Neighbor, Neighbors,
+        BackendInfo, BoxError, EmbeddedBatch, EmbeddingSpace, Embeddings, EmbeddingsRef, Neighbor, Neighbors, View,
     };
 
     use super::*;
@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn wanted(limit: usize) -> Wanted {
-        Wanted { max_distance: 1.0, limit, min_recall: 0.95 }
+        Wanted { max_distance: 1.0, audited_distance: 1.0, limit, min_recall: 0.95 }
     }
 
     #[test]

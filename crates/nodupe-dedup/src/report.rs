@@ -8,6 +8,7 @@ use nodupe_core::{Undescribable, View};
 use nodupe_media::{Costs, ImageInfo, MediaError};
 
 use crate::audit::Audit;
+use crate::calibration::Calibration;
 use crate::keypoints::KeypointMatch;
 
 /// What a scan found: groups of duplicates, and what became of the files that are in none because they could not be read
@@ -33,8 +34,11 @@ pub struct Report {
 pub struct TierReport {
     /// The embedding backend.
     pub backend: &'static str,
-    /// The similarity from which on two images were called near duplicates; of keypoints, two rows.
+    /// The similarity from which on two images were called near duplicates, or where that was [calibrated](Self::calibration), most
+    /// were; of keypoints, two rows.
     pub threshold: f32,
+    /// Where the threshold was read from the collection: how. Otherwise it was given, or is the backend's own.
+    pub calibration: Option<Calibration>,
     /// Where rows describe keypoints: how many of them two images have to share, as the strangers of the collection told.
     pub enough: Option<u32>,
     /// Images that it was asked about: those that the tiers before had left open.
@@ -60,6 +64,29 @@ pub struct TierReport {
     pub search: Duration,
     /// Of that, filling and building the index.
     pub index: Duration,
+}
+
+impl TierReport {
+    /// Of a tier that has done nothing yet.
+    pub(crate) fn new(backend: &'static str, threshold: f32) -> Self {
+        Self {
+            backend,
+            threshold,
+            calibration: None,
+            enough: None,
+            images: 0,
+            embedded: 0,
+            pairs: 0,
+            settled: 0,
+            truncated: 0,
+            audit: None,
+            embed: Duration::ZERO,
+            decoders: Costs::default(),
+            embed_busy: Duration::ZERO,
+            search: Duration::ZERO,
+            index: Duration::ZERO,
+        }
+    }
 }
 
 /// Files that show the same.

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nodupe_core::{BoxError, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend};
+use nodupe_core::{BoxError, Describes, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend};
 use nodupe_media::PoolOptions;
 
 use crate::cascade::Cascade;
@@ -30,6 +30,12 @@ pub enum ScanError {
     Threshold {
         /// What was given.
         threshold: f32,
+    },
+    /// The precision is none that can be aimed at.
+    #[error("{precision} is no precision to aim at: write a number from 0.5 to 1, such as 0.999")]
+    Precision {
+        /// What was given.
+        precision: f64,
     },
     /// Neither the caller nor the backend says from which similarity on two images are near duplicates.
     #[error(
@@ -67,7 +73,17 @@ impl From<EmbedFailure> for ScanError {
 pub struct TierOptions<'a> {
     embedding: &'a dyn EmbeddingBackend,
     threshold: Option<f32>,
+    precision: Option<f64>,
     views: Option<bool>,
+}
+
+/// How a tier decides how near is near.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Decision {
+    /// The similarity from which on, where it is given or the backend has one.
+    pub(crate) threshold: Option<f32>,
+    /// For which precision a threshold is read from the collection, where that has enough images.
+    pub(crate) precision: Option<f64>,
 }
 
 impl std::fmt::Debug for TierOptions<'_> {
@@ -75,6 +91,7 @@ impl std::fmt::Debug for TierOptions<'_> {
         f.debug_struct("TierOptions")
             .field("embedding", &self.embedding)
             .field("threshold", &self.threshold)
+            .field("precision", &self.precision)
             .field("views", &self.views)
             .finish()
     }
@@ -83,13 +100,24 @@ impl std::fmt::Debug for TierOptions<'_> {
 impl<'a> TierOptions<'a> {
     /// With the backend's own threshold, and views where they are cheap.
     pub fn new(embedding: &'a dyn EmbeddingBackend) -> Self {
-        Self { embedding, threshold: None, views: None }
+        Self { embedding, threshold: None, precision: None, views: None }
     }
 
     /// From which similarity on two images are near duplicates: over 0, up to 1. `None`: the backend's calibrated one.
     #[must_use]
     pub fn with_threshold(mut self, threshold: Option<f32>) -> Self {
         self.threshold = threshold;
+        self
+    }
+
+    /// For which precision, the part of the pairs reported that are to be true, a threshold is read from the collection: 0.5 to 1. `None`:
+    /// the backend's own is taken. A [threshold](Self::with_threshold) that is given stays. Collections of fewer than 128 images do
+    /// not say enough, and what describes keypoints reads from the collection in any case how many are enough.
+    ///
+    /// Costs a search for the sixteen or so nearest of each image, and 128 images compared with all.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Option<f64>) -> Self {
+        self.precision = precision;
         self
     }
 
@@ -109,10 +137,19 @@ impl<'a> TierOptions<'a> {
         self.views
     }
 
-    fn threshold(&self) -> Result<f32, ScanError> {
-        let given = self.threshold.or(self.embedding.matching().default_threshold);
-        let threshold = given.ok_or(ScanError::NoThreshold { backend: self.embedding.info().name })?;
-        if threshold > 0.0 && threshold <= 1.0 { Ok(threshold) } else { Err(ScanError::Threshold { threshold }) }
+    fn decision(&self) -> Result<Decision, ScanError> {
+        if let Some(precision) = self.precision.filter(|precision| !(0.5..=1.0).contains(precision)) {
+            return Err(ScanError::Precision { precision });
+        }
+        let matching = self.embedding.matching();
+        // A threshold that is given decides on images, but of keypoints on rows.
+        let is_decided = self.threshold.is_some() && matching.describes == Describes::Image;
+        let precision = self.precision.filter(|_| !is_decided);
+        match self.threshold.or(matching.default_threshold) {
+            Some(threshold) if !(threshold > 0.0 && threshold <= 1.0) => Err(ScanError::Threshold { threshold }),
+            None if precision.is_none() => Err(ScanError::NoThreshold { backend: self.embedding.info().name }),
+            threshold => Ok(Decision { threshold, precision }),
+        }
     }
 }
 
@@ -213,7 +250,7 @@ impl<'a> Scan<'a> {
     /// [`ScanError`] where a backend fails or a threshold makes no sense; never for the sake of a file.
     pub fn run(&self, roots: &[PathBuf]) -> Result<Report, ScanError> {
         let started = Instant::now();
-        let thresholds = self.tiers.iter().map(TierOptions::threshold).collect::<Result<Vec<_>, _>>()?;
+        let decisions = self.tiers.iter().map(TierOptions::decision).collect::<Result<Vec<_>, _>>()?;
         let progress = self.progress;
         let mut stats = Stats::default();
 
@@ -234,8 +271,8 @@ impl<'a> Scan<'a> {
         stats.timings.identical = stage.elapsed();
 
         let mut cascade = Cascade::new(&files, &unique);
-        for (place, (options, threshold)) in self.tiers.iter().zip(thresholds).enumerate() {
-            cascade.ask(self, options, threshold, place + 1 == self.tiers.len())?;
+        for (place, (options, decision)) in self.tiers.iter().zip(decisions).enumerate() {
+            cascade.ask(self, options, decision, place + 1 == self.tiers.len())?;
         }
         let Cascade { tiers, reports, images, failed, blank, pairs, settled, .. } = cascade;
         for report in &reports {

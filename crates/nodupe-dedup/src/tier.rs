@@ -2,6 +2,7 @@
 
 use nodupe_core::{BackendInfo, EmbeddingSpace};
 
+use crate::calibration::Levels;
 use crate::embed::Seen;
 use crate::keypoints::KeypointMatch;
 use crate::report::Evidence;
@@ -14,11 +15,20 @@ use crate::report::Evidence;
 pub(crate) struct Tier<'a> {
     pub(crate) info: &'a BackendInfo,
     pub(crate) space: &'a EmbeddingSpace,
-    /// The distance up to which two images are near duplicates.
-    pub(crate) max_distance: f32,
+    /// How near two images are near duplicates.
+    pub(crate) near: Near,
     /// The matched keypoints from which on they are.
     pub(crate) enough: u32,
     pub(crate) seen: Seen,
+}
+
+/// How near is near.
+#[derive(Debug)]
+pub(crate) enum Near {
+    /// Within a distance.
+    Within(f32),
+    /// Nearer than strangers are.
+    Calibrated(Levels),
 }
 
 /// The ratio of two images that share no keypoints: strangers, or copies of which too little is left. Were it larger, one such
@@ -29,17 +39,21 @@ impl Tier<'_> {
     /// How near two images are, as a part of how near they have to be.
     pub(crate) fn ratio(&self, a: u32, b: u32) -> f32 {
         match &self.seen {
-            Seen::Images(collection) => self.of_distance(collection.distance(self.space.metric(), a, b)),
+            Seen::Images(collection) => self.of_distance(a, b, collection.distance(self.space.metric(), a, b)),
             Seen::Keypoints(rows) => rows.compare(a, b).map_or(STRANGERS, |found| self.of_match(&found)),
         }
     }
 
-    /// A distance of this tier as a ratio.
-    pub(crate) fn of_distance(&self, distance: f32) -> f32 {
+    /// The distance of two images as a ratio.
+    pub(crate) fn of_distance(&self, a: u32, b: u32, distance: f32) -> f32 {
+        let max_distance = match &self.near {
+            Near::Within(max_distance) => *max_distance,
+            Near::Calibrated(levels) => self.space.max_distance(levels.needed(a, b)),
+        };
         if distance <= 0.0 {
             0.0
-        } else if self.max_distance > 0.0 {
-            distance / self.max_distance
+        } else if max_distance > 0.0 {
+            distance / max_distance
         } else {
             f32::INFINITY
         }
@@ -64,4 +78,9 @@ impl Tier<'_> {
             }
         }
     }
+}
+
+/// How near two images are by the tier that finds them nearest.
+pub(crate) fn ratio(tiers: &[Tier<'_>], a: u32, b: u32) -> f32 {
+    tiers.iter().map(|tier| tier.ratio(a, b)).fold(f32::INFINITY, f32::min)
 }

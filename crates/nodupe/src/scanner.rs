@@ -35,6 +35,7 @@ pub struct Scanner<'a> {
     options: Options,
     effort: Effort,
     threshold: Option<f32>,
+    precision: Option<f64>,
     min_recall: f64,
     linkage: Linkage,
     views: Option<bool>,
@@ -92,6 +93,7 @@ impl std::fmt::Debug for Scanner<'_> {
             .field("options", &self.options)
             .field("effort", &self.effort)
             .field("threshold", &self.threshold)
+            .field("precision", &self.precision)
             .field("linkage", &self.linkage)
             .field("views", &self.views)
             .finish_non_exhaustive()
@@ -99,7 +101,10 @@ impl std::fmt::Debug for Scanner<'_> {
 }
 
 impl<'a> Scanner<'a> {
-    /// The best backends that run here, the embedding's own threshold, average link.
+    /// See [`with_precision`](Self::with_precision).
+    pub const DEFAULT_PRECISION: f64 = 0.999;
+
+    /// The best backends that run here, thresholds for the default precision, average link.
     pub fn new() -> Self {
         Self {
             registry: None,
@@ -108,6 +113,7 @@ impl<'a> Scanner<'a> {
             options: Options::new(),
             effort: Effort::default(),
             threshold: None,
+            precision: Some(Self::DEFAULT_PRECISION),
             min_recall: Scan::DEFAULT_MIN_RECALL,
             linkage: Linkage::default(),
             views: None,
@@ -152,11 +158,20 @@ impl<'a> Scanner<'a> {
         self
     }
 
-    /// From which similarity on two images are near duplicates by the chosen backend: over 0, up to 1. `None`: its
-    /// calibrated one. Other tiers of the cascade keep their own.
+    /// From which similarity on two images are near duplicates by the chosen backend: over 0, up to 1. `None`: what the
+    /// [precision](Self::with_precision) asks for. Other tiers of the cascade keep their own.
     #[must_use]
     pub fn with_threshold(mut self, threshold: Option<f32>) -> Self {
         self.threshold = threshold;
+        self
+    }
+
+    /// For which precision, the part of the pairs reported that are to be true, thresholds are read from the collection: 0.5 to 1.
+    /// Those of hashes ([`Tier::Hash`]) are fixed, far from where chance brings strangers: in a larger collection, and where many images
+    /// look alike, others need more. See [`TierOptions::with_precision`]. `None`: every backend's own threshold.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Option<f64>) -> Self {
+        self.precision = precision;
         self
     }
 
@@ -234,8 +249,11 @@ impl<'a> Scanner<'a> {
         let is_hash =
             registry.embeddings().iter().any(|one| one.name == backend.info().name && one.tier == Some(Tier::Hash));
         let first = if is_hash { Some(chosen) } else { hash.as_deref().map(TierOptions::new) };
-        let last = (!is_hash).then_some(chosen);
-        let tiers = first.into_iter().chain(keypoints.as_deref().map(TierOptions::new)).chain(last);
+        let last = (!is_hash).then_some(chosen.with_precision(self.precision));
+        let tiers = first
+            .into_iter()
+            .chain(keypoints.as_deref().map(|one| TierOptions::new(one).with_precision(self.precision)))
+            .chain(last);
         let roots: Vec<PathBuf> = roots.into_iter().map(Into::into).collect();
         let scan = Scan::cascade(tiers.collect(), &make_index)
             .with_min_recall(self.min_recall)

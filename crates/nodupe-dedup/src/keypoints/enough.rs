@@ -8,20 +8,22 @@ const FEWEST: u32 = 7;
 const MOST: u32 = 20;
 /// Matches that strangers have by chance in so many pairs that copies with as few do not count among them.
 const COMMON: [usize; 2] = [3, 4];
-/// The part of the pairs that strangers may make of all that are found. It is a tenth of what may be wrong in the end, since one
-/// wrong pair may join two groups.
-const WRONG: f64 = 1e-4;
+/// The part of the pairs reported that are to be true, where nobody says.
+const PRECISION: f64 = 0.999;
+/// The part of what may be wrong in the end that strangers may make of the pairs that are found, since one wrong pair may join two groups.
+const OF_PAIRS: f64 = 0.1;
 /// The largest expected number of pairs of strangers where few pairs are found at all.
 const WRONG_AT_LEAST: f64 = 0.02;
 
 /// The number of matched keypoints from which on two images of a collection are near duplicates: so many that pairs of
-/// strangers with as many are not to be expected. `all` are the pairs that were compared.
+/// strangers with as many are not to be expected, for the precision that is wanted. `all` are the pairs that were compared.
 ///
 /// Pairs of strangers grow with the square of the collection. The number of those that match `m` keypoints by chance falls geometrically
 /// with `m`, or faster: chance would make it binomial, what images have in common by nature makes it slower. The ratio of those that
 /// match four to those that match three, in which copies are few, is carried on from there (an exponential tail, as extreme-value theory
 /// has for such counts: Coles, *An introduction to statistical modeling of extreme values*, 2001, chapter 4).
-pub(crate) fn enough<'a>(all: impl Iterator<Item = &'a KeypointMatch>) -> u32 {
+pub(crate) fn enough<'a>(all: impl Iterator<Item = &'a KeypointMatch>, precision: Option<f64>) -> u32 {
+    let wrong = (1.0 - precision.unwrap_or(PRECISION)) * OF_PAIRS;
     let mut counts = [0_usize; MOST as usize + 1];
     for found in all.filter(|found| found.agreement >= KeypointMatch::MIN_AGREEMENT || found.matched <= 4) {
         counts[found.matched.min(MOST) as usize] += 1;
@@ -33,7 +35,7 @@ pub(crate) fn enough<'a>(all: impl Iterator<Item = &'a KeypointMatch>) -> u32 {
     let fall = (four / three).min(0.9);
     let strangers = |matched: u32| four * fall.powf(f64::from(matched) - 4.0) / (1.0 - fall);
     let found = |matched: u32| counts[matched as usize..].iter().sum::<usize>() as f64;
-    let is_enough = |&matched: &u32| strangers(matched) <= (WRONG * found(matched)).max(WRONG_AT_LEAST);
+    let is_enough = |&matched: &u32| strangers(matched) <= (wrong * found(matched)).max(WRONG_AT_LEAST);
     (FEWEST..MOST).find(is_enough).unwrap_or(MOST)
 }
 
@@ -49,7 +51,7 @@ mod tests {
                 count,
             )
         });
-        enough(pairs.collect::<Vec<_>>().iter())
+        enough(pairs.collect::<Vec<_>>().iter(), None)
     }
 
     #[test]

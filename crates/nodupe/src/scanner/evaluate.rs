@@ -53,8 +53,11 @@ impl Scanner<'_> {
             embedding: name(&scanned.embedding),
             model: scanned.space.model().to_owned(),
             similarity: scanned.similarity.as_ref().map(name),
-            // One threshold says it only where one backend was asked.
-            threshold: if let [tier] = &report.tiers[..] { Some(tier.threshold) } else { None },
+            // One threshold says it only where one backend was asked, and for all images the same.
+            threshold: match &report.tiers[..] {
+                [tier] if tier.calibration.is_none() => Some(tier.threshold),
+                _ => None,
+            },
             groups: GroupScore::of(labels, groups),
             ranking: None,
             cost: Cost {
