@@ -46,6 +46,10 @@ pub(crate) enum Command {
     /// Print the embeddings of images.
     #[command(after_help = EMBED_HELP)]
     Embed(EmbedArgs),
+    /// Show how near is near in a collection, and check it.
+    #[cfg(feature = "eval")]
+    #[command(after_help = crate::calibrate::HELP)]
+    Calibrate(crate::calibrate::CalibrateArgs),
     /// Measure how well near duplicates are found.
     #[cfg(feature = "eval")]
     #[command(after_help = crate::eval::args::HELP)]
@@ -373,7 +377,7 @@ pub(crate) fn similarity(text: &str) -> Result<f32, String> {
     number.ok_or_else(|| "a similarity is a number over 0 and up to 1".to_owned())
 }
 
-fn precision(text: &str) -> Result<f64, String> {
+pub(crate) fn precision(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.5..=1.0).contains(number));
     number.ok_or_else(|| "a precision is a number from 0.5 to 1".to_owned())
 }

@@ -94,7 +94,7 @@ fn tier(tier: &TierReport) -> TierJson {
 
 /// How a threshold was read from the collection.
 #[derive(Serialize)]
-struct CalibrationJson {
+pub(crate) struct CalibrationJson {
     precision: f64,
     level: f32,
     margin: f32,
@@ -104,7 +104,7 @@ struct CalibrationJson {
     crowded: usize,
 }
 
-fn calibrated(calibration: &Calibration) -> CalibrationJson {
+pub(crate) fn calibrated(calibration: &Calibration) -> CalibrationJson {
     let Calibration { precision, level, margin, tail, strangers, expected_wrong, crowded, .. } = *calibration;
     CalibrationJson { precision, level, margin, tail, strangers, expected_wrong, crowded }
 }

@@ -3,6 +3,8 @@
 
 mod args;
 mod backends;
+#[cfg(feature = "eval")]
+mod calibrate;
 mod embed;
 #[cfg(feature = "eval")]
 mod eval;
@@ -52,6 +54,8 @@ pub fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
         Command::Scan(args) => args.quiet,
         Command::Index(command) => command.is_quiet(),
         #[cfg(feature = "eval")]
+        Command::Calibrate(args) => args.quiet,
+        #[cfg(feature = "eval")]
         Command::Eval(args) => args.quiet,
         #[cfg(feature = "eval")]
         Command::EvalRun(args) => args.scan.quiet,
@@ -65,6 +69,8 @@ pub fn run_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
         Command::Runtimes(command) => runtimes::run(command),
         Command::Index(command) => index::run(command),
         Command::Embed(args) => embed::run(args),
+        #[cfg(feature = "eval")]
+        Command::Calibrate(args) => calibrate::run(args),
         #[cfg(feature = "eval")]
         Command::Eval(args) => eval::run(args),
         #[cfg(feature = "eval")]

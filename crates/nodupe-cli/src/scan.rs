@@ -64,7 +64,7 @@ pub(crate) fn scanner(args: &ScanArgs) -> Scanner<'_> {
 }
 
 /// A name or an option that does not exist is wrong usage; a backend that does not run is a failure.
-fn failure(error: ScannerError) -> Failure {
+pub(crate) fn failure(error: ScannerError) -> Failure {
     match error {
         ScannerError::Select(error) => selection(error),
         ScannerError::Scan(error @ ScanError::NoThreshold { .. }) => Failure::usage(error),

@@ -91,7 +91,11 @@ impl<'a> Cascade<'a> {
         let stage = Instant::now();
         let embedded = seen.len();
         let mut tier = Tier { info: backend.info(), space: backend.space(), near: Near::Within(0.0), enough: 0, seen };
-        let mut report = TierReport::new(backend.info().name, decision.threshold.unwrap_or_default());
+        let mut report = TierReport {
+            backend: backend.info().name,
+            threshold: decision.threshold.unwrap_or_default(),
+            ..TierReport::default()
+        };
         let found: Vec<NearPair> = match &tier.seen {
             _ if embedded < 2 => Vec::new(),
             Seen::Images(collection) => {

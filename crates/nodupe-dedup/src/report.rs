@@ -29,7 +29,7 @@ pub struct Report {
 }
 
 /// What one tier of the cascade did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct TierReport {
     /// The embedding backend.
@@ -64,29 +64,6 @@ pub struct TierReport {
     pub search: Duration,
     /// Of that, filling and building the index.
     pub index: Duration,
-}
-
-impl TierReport {
-    /// Of a tier that has done nothing yet.
-    pub(crate) fn new(backend: &'static str, threshold: f32) -> Self {
-        Self {
-            backend,
-            threshold,
-            calibration: None,
-            enough: None,
-            images: 0,
-            embedded: 0,
-            pairs: 0,
-            settled: 0,
-            truncated: 0,
-            audit: None,
-            embed: Duration::ZERO,
-            decoders: Costs::default(),
-            embed_busy: Duration::ZERO,
-            search: Duration::ZERO,
-            index: Duration::ZERO,
-        }
-    }
 }
 
 /// Files that show the same.

@@ -61,6 +61,6 @@ pub use nodupe_models as models;
 pub use nodupe_select as select;
 pub use nodupe_select::{Preference, Selector, backends, choose_backend, default_backend_name, factory, make_index};
 #[cfg(feature = "eval")]
-pub use scanner::EvaluateError;
+pub use scanner::{Calibrated, EvaluateError};
 #[cfg(feature = "dedup")]
 pub use scanner::{Scanned, Scanner, ScannerError, scan};

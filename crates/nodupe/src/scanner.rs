@@ -1,6 +1,8 @@
 //! The main job: folders to groups, with backends chosen on the way.
 
 #[cfg(feature = "eval")]
+mod calibrate;
+#[cfg(feature = "eval")]
 mod evaluate;
 
 use std::cell::RefCell;
@@ -14,6 +16,8 @@ use nodupe_select::{Preference, SelectError, Selected};
 use crate::choice;
 use crate::effort::Effort;
 
+#[cfg(feature = "eval")]
+pub use calibrate::Calibrated;
 #[cfg(feature = "eval")]
 pub use evaluate::EvaluateError;
 

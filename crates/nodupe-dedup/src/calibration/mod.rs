@@ -41,3 +41,13 @@ pub struct Calibration {
     /// Images that look like so many others that they are held to more evidence: their level is three tails higher than most.
     pub crowded: usize,
 }
+
+impl Calibration {
+    /// The threshold that a collection of the same kind with so many times the images is estimated to ask for, for the same precision, up to 1.
+    ///
+    /// Pairs of strangers are the square of that times as many, and what is found is that times as many: so the threshold is where
+    /// strangers are as much rarer, further down their exponential tail.
+    pub fn threshold_of_larger(&self, times: f64) -> f32 {
+        (self.level + self.margin + self.tail * times.max(f64::MIN_POSITIVE).ln() as f32).min(1.0)
+    }
+}
