@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nodupe_core::{EmbeddingBackend, Undescribable};
 use nodupe_media::MediaError;
 use rayon::prelude::*;
 
 use crate::embed::{Asked, Embedded, Image, Seen, embed};
+use crate::identical::first_of_same_pixels;
 use crate::keypoints;
 use crate::linkage::{Linkage, NearPair, cluster};
 use crate::progress::Stage;
@@ -22,12 +23,15 @@ use crate::walk::File;
 /// perceptual hash allows is 8 of its 256 bits, which resizing and compression alone exceed seldom.
 const SETTLED: f32 = 0.25;
 
-/// Two images that a tier found near each other: their distance is the tier's ratio.
+/// Nearer than any tier could say.
+const SAME_PIXELS: f32 = -1.0;
+
+/// Two images that were found near each other: their distance is the tier's ratio, below 0 where the pixels are the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct TierPair {
     pub(crate) pair: NearPair,
-    /// Which tier found it, or was surest.
-    pub(crate) tier: usize,
+    /// Which tier found it, or was surest; `None` where the pixels are the same.
+    pub(crate) tier: Option<usize>,
 }
 
 /// What is known of the images so far. They are numbered by their places in `unique`.
@@ -46,6 +50,10 @@ pub(crate) struct Cascade<'a> {
     pub(crate) pairs: Vec<TierPair>,
     /// For each image the one that stands for it; itself unless it is settled.
     pub(crate) settled: Vec<u32>,
+    /// Images that have the pixels of another one.
+    pub(crate) same_pixels: usize,
+    /// The time that finding these took.
+    pub(crate) comparing: Duration,
 }
 
 impl<'a> Cascade<'a> {
@@ -61,6 +69,8 @@ impl<'a> Cascade<'a> {
             blank: vec![None; count],
             pairs: Vec::new(),
             settled: (0..count as u32).collect(),
+            same_pixels: 0,
+            comparing: Duration::ZERO,
         }
     }
 
@@ -87,6 +97,9 @@ impl<'a> Cascade<'a> {
             embed(backend, views, batch(backend, scan.batch()), scan.pool(), asked, progress)?;
         self.take(images, blank, is_first);
         let embed = stage.elapsed();
+        if is_first {
+            self.settle_same_pixels(scan);
+        }
 
         let stage = Instant::now();
         let embedded = seen.len();
@@ -136,7 +149,7 @@ impl<'a> Cascade<'a> {
 
     /// The images that stand for themselves and that the tiers so far found to be copies of each other.
     fn known(&self) -> Vec<Vec<u32>> {
-        let pairs: Vec<NearPair> = self.pairs.iter().map(|pair| pair.pair).collect();
+        let pairs = standing(&self.pairs, &self.settled);
         cluster(self.unique.len(), &pairs, 1.0, Linkage::Average, |a, b| ratio(&self.tiers, a, b))
     }
 
@@ -164,6 +177,20 @@ impl<'a> Cascade<'a> {
         }
     }
 
+    /// Lets the first of the images that have the same pixels stand for them, described or not.
+    fn settle_same_pixels(&mut self, scan: &Scan<'_>) {
+        let started = Instant::now();
+        let path = |image: usize| self.files[self.unique[image]].path.as_path();
+        let first = first_of_same_pixels(&self.images, path, &scan.pool().decode, scan.progress());
+        for (image, first) in (0..).zip(first).filter(|(image, first)| image != first) {
+            self.settled[image as usize] = first;
+            let pair = NearPair { a: first, b: image, distance: SAME_PIXELS };
+            self.pairs.push(TierPair { pair, tier: None });
+            self.same_pixels += 1;
+        }
+        self.comparing = started.elapsed();
+    }
+
     /// Lets the first image stand for those that are all but equal to it. How many are settled now.
     fn settle(&mut self, found: &[NearPair]) -> usize {
         let mut settled = 0;
@@ -181,13 +208,19 @@ impl<'a> Cascade<'a> {
     /// Adds pairs to those of the tiers before; of two for the same images the surer one stays.
     fn merge(&mut self, found: Vec<NearPair>) {
         let tier = self.tiers.len();
-        self.pairs.extend(found.into_iter().map(|pair| TierPair { pair, tier }));
+        self.pairs.extend(found.into_iter().map(|pair| TierPair { pair, tier: Some(tier) }));
         let key = |pair: &TierPair| (pair.pair.a, pair.pair.b);
         self.pairs.par_sort_by(|x, y| {
             key(x).cmp(&key(y)).then(x.pair.distance.total_cmp(&y.pair.distance)).then(x.tier.cmp(&y.tier))
         });
         self.pairs.dedup_by_key(|pair| key(pair));
     }
+}
+
+/// The pairs of images that stand for themselves.
+pub(crate) fn standing(pairs: &[TierPair], settled: &[u32]) -> Vec<NearPair> {
+    let stands = |image: u32| settled[image as usize] == image;
+    pairs.iter().map(|pair| pair.pair).filter(|pair| stands(pair.a) && stands(pair.b)).collect()
 }
 
 fn batch(backend: &dyn EmbeddingBackend, wish: Option<NonZeroUsize>) -> usize {

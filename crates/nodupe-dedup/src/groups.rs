@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use nodupe_media::{DecodeOptions, Decoder};
 use rayon::prelude::*;
 
-use crate::cascade::TierPair;
+use crate::cascade::{TierPair, standing};
 use crate::disjoint::DisjointSets;
 use crate::embed::Image;
-use crate::linkage::{Linkage, NearPair, cluster};
+use crate::linkage::{Linkage, cluster};
 use crate::report::{Evidence, Group, GroupKind, Link, Member};
 use crate::tier::{Tier, ratio};
 use crate::walk::File;
@@ -28,19 +27,10 @@ pub(crate) struct Found<'a> {
     pub(crate) settled: &'a [u32],
 }
 
-/// A pair of images that may become a link.
-#[derive(Clone, Copy)]
-struct Candidate {
-    found: TierPair,
-    same_pixels: bool,
-}
-
 /// The groups, by their first file.
-pub(crate) fn groups(found: &Found<'_>, linkage: Linkage, decode: &DecodeOptions) -> Vec<Group> {
-    let candidates = found.candidates(decode);
+pub(crate) fn groups(found: &Found<'_>, linkage: Linkage) -> Vec<Group> {
     let stands = |image: u32| found.settled[image as usize] == image;
-    let pairs: Vec<NearPair> =
-        found.pairs.iter().map(|pair| pair.pair).filter(|pair| stands(pair.a) && stands(pair.b)).collect();
+    let pairs = standing(found.pairs, found.settled);
     let mut clusters = cluster(found.unique.len(), &pairs, 1.0, linkage, |a, b| ratio(found.tiers, a, b));
 
     let mut copies: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -75,9 +65,9 @@ pub(crate) fn groups(found: &Found<'_>, linkage: Linkage, decode: &DecodeOptions
     for cluster in &mut clusters {
         cluster.sort_unstable();
     }
-    let mut within: Vec<Vec<Candidate>> = vec![Vec::new(); clusters.len()];
-    for candidate in candidates {
-        let [a, b] = [candidate.found.pair.a, candidate.found.pair.b].map(|image| cluster_of[image as usize]);
+    let mut within: Vec<Vec<TierPair>> = vec![Vec::new(); clusters.len()];
+    for &candidate in found.pairs {
+        let [a, b] = [candidate.pair.a, candidate.pair.b].map(|image| cluster_of[image as usize]);
         if let Some(cluster) = a.filter(|_| a == b) {
             within[cluster].push(candidate);
         }
@@ -92,45 +82,11 @@ pub(crate) fn groups(found: &Found<'_>, linkage: Linkage, decode: &DecodeOptions
 }
 
 impl Found<'_> {
-    /// The near pairs, with those of identical pixels found out: pixels are compared where what the backend was given is
-    /// equal, since else they cannot be.
-    fn candidates(&self, decode: &DecodeOptions) -> Vec<Candidate> {
-        let equal = |pair: &NearPair| {
-            let [a, b] = [pair.a, pair.b].map(|image| self.images[image as usize]);
-            a.zip(b).is_some_and(|(a, b)| {
-                let same_size = (a.info.width, a.info.height) == (b.info.width, b.info.height);
-                a.input == b.input && same_size
-            })
-        };
-        let same_input = self.pairs.iter().map(|found| found.pair).filter(equal);
-        let mut asked: Vec<u32> = same_input.flat_map(|pair| [pair.a, pair.b]).collect();
-        asked.sort_unstable();
-        asked.dedup();
-        let digests: HashMap<u32, [u8; 32]> = asked
-            .into_par_iter()
-            .map_init(
-                || Decoder::new(decode.clone()),
-                |decoder, image| {
-                    let path = &self.files[self.unique[image as usize]].path;
-                    decoder.pixel_digest(path).ok().map(|digest| (image, digest))
-                },
-            )
-            .flatten()
-            .collect();
-        let candidate = |&found: &TierPair| {
-            let TierPair { pair, .. } = found;
-            let same_pixels =
-                equal(&pair) && digests.get(&pair.a).zip(digests.get(&pair.b)).is_some_and(|(a, b)| a == b);
-            Candidate { found, same_pixels }
-        };
-        self.pairs.iter().map(candidate).collect()
-    }
-
     /// The group of a cluster; `None` where fewer than two files are in it.
     fn group(
         &self,
         cluster: &[u32],
-        mut candidates: Vec<Candidate>,
+        mut candidates: Vec<TierPair>,
         copies: &HashMap<usize, Vec<usize>>,
     ) -> Option<Group> {
         let mut members: Vec<(usize, Image)> = Vec::new();
@@ -156,22 +112,22 @@ impl Found<'_> {
             links.extend(same.map(|&copy| link(first, copy, 1.0, 1.0, Evidence::ExactBytes)));
         }
         // Kruskal: the strongest link that still connects two parts, until there is one part.
-        candidates.sort_by(|a, b| {
-            b.same_pixels.cmp(&a.same_pixels).then(a.found.pair.distance.total_cmp(&b.found.pair.distance))
-        });
+        candidates.sort_by(|a, b| a.pair.distance.total_cmp(&b.pair.distance));
         let mut parts = DisjointSets::new(cluster.len());
-        for Candidate { found: TierPair { pair, tier }, same_pixels } in candidates {
+        for TierPair { pair, tier } in candidates {
             let [a, b] = [pair.a, pair.b].map(|image| cluster.binary_search(&image).unwrap_or_default() as u32);
             if !parts.join(a, b) {
                 continue;
             }
             let [a, b] = [pair.a, pair.b].map(|image| self.unique[image as usize]);
-            links.push(if same_pixels {
-                link(a, b, 1.0, 1.0, Evidence::ExactPixels)
-            } else {
-                let (similarity, evidence) = self.tiers[tier].evidence(pair.a, pair.b);
-                link(a, b, similarity, (1.0 - pair.distance).clamp(0.0, 1.0), evidence)
-            });
+            let found_by = tier.and_then(|tier| self.tiers.get(tier));
+            links.push(found_by.map_or_else(
+                || link(a, b, 1.0, 1.0, Evidence::ExactPixels),
+                |tier| {
+                    let (similarity, evidence) = tier.evidence(pair.a, pair.b);
+                    link(a, b, similarity, (1.0 - pair.distance).clamp(0.0, 1.0), evidence)
+                },
+            ));
         }
         links.sort_by_key(|link| (link.a, link.b));
 

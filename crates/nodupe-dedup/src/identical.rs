@@ -1,12 +1,14 @@
-//! Files that are the same byte by byte.
+//! Files that are the same byte by byte, and images that are pixel by pixel.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use nodupe_media::{DecodeOptions, Decoder};
 use rayon::prelude::*;
 
+use crate::embed::Image;
 use crate::progress::{Progress, Stage};
 use crate::walk::File;
 
@@ -35,6 +37,41 @@ pub(crate) fn first_of_same_bytes(files: &[File], max_bytes: u64, progress: &dyn
     digests.sort_unstable_by_key(|(number, _)| *number);
     for (number, digest) in digests {
         first[number] = *first_of.entry((files[number].bytes, digest)).or_insert(number);
+    }
+    first
+}
+
+/// For each image the first one that has the same pixels as shown: itself where it is the first. Only images are compared of which a
+/// backend was given the same, since else they cannot be equal: these are decoded once more, in full. Where `progress` cancels, one
+/// that was not reached is like no other.
+pub(crate) fn first_of_same_pixels<'a>(
+    images: &[Option<Image>],
+    path: impl Fn(usize) -> &'a Path + Sync,
+    decode: &DecodeOptions,
+    progress: &dyn Progress,
+) -> Vec<u32> {
+    let mut by_input: HashMap<(u64, u32, u32), Vec<usize>> = HashMap::new();
+    for (number, image) in images.iter().enumerate() {
+        if let Some(Image { info, input }) = image {
+            by_input.entry((*input, info.width, info.height)).or_default().push(number);
+        }
+    }
+    let candidates: Vec<usize> = by_input.into_values().filter(|same| same.len() > 1).flatten().collect();
+    if !candidates.is_empty() {
+        progress.begin(Stage::Pixels, Some(candidates.len()));
+    }
+    let digest = |decoder: &mut Decoder, number: usize| {
+        progress.advance(Stage::Pixels, 1);
+        let digest = (!progress.is_cancelled()).then(|| decoder.pixel_digest(path(number)).ok());
+        digest.flatten().map(|digest| (number, digest))
+    };
+    let digests = candidates.into_par_iter().map_init(|| Decoder::new(decode.clone()), digest).flatten();
+    let mut digests: Vec<(usize, [u8; 32])> = digests.collect();
+    digests.sort_unstable();
+    let mut first: Vec<u32> = (0..images.len() as u32).collect();
+    let mut first_of: HashMap<[u8; 32], u32> = HashMap::new();
+    for (number, digest) in digests {
+        first[number] = *first_of.entry(digest).or_insert(number as u32);
     }
     first
 }

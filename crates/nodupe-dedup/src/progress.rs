@@ -10,6 +10,8 @@ pub enum Stage {
     Identical,
     /// Decoding and embedding; counts images.
     Embed,
+    /// Comparing the pixels of images that look the same; counts those.
+    Pixels,
     /// Building the index; counts thousandths of each phase.
     Build,
     /// Finding pairs; counts queries.
@@ -25,6 +27,7 @@ impl Stage {
             Self::Walk => "finding files",
             Self::Identical => "comparing bytes",
             Self::Embed => "reading images",
+            Self::Pixels => "comparing pixels",
             Self::Build => "building index",
             Self::Search => "finding pairs",
             Self::Group => "grouping",

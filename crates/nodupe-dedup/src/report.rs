@@ -244,6 +244,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Files that are copies of another one, byte by byte.
     pub identical: usize,
+    /// Images that have the pixels of another one, in files that differ.
+    pub same_pixels: usize,
     /// Files that are images: they were decoded, or one of the same bytes was.
     pub images: usize,
     /// Images that were decoded (of identical files: one).
@@ -268,7 +270,7 @@ pub struct Stats {
 pub struct Timings {
     /// Finding the files.
     pub walk: Duration,
-    /// Comparing files of the same size.
+    /// Comparing files of the same size, and the pixels of images that look the same.
     pub identical: Duration,
     /// Decoding and embedding, side by side, of all tiers.
     pub embed: Duration,
@@ -280,7 +282,7 @@ pub struct Timings {
     pub search: Duration,
     /// Of that, filling and building the index.
     pub index: Duration,
-    /// Checking pixels, clustering, collecting the evidence.
+    /// Clustering, collecting the evidence.
     pub group: Duration,
     /// Everything.
     pub total: Duration,

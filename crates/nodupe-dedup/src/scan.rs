@@ -274,7 +274,9 @@ impl<'a> Scan<'a> {
         for (place, (options, decision)) in self.tiers.iter().zip(decisions).enumerate() {
             cascade.ask(self, options, decision, place + 1 == self.tiers.len())?;
         }
-        let Cascade { tiers, reports, images, failed, blank, pairs, settled, .. } = cascade;
+        let Cascade { tiers, reports, images, failed, blank, pairs, settled, same_pixels, comparing, .. } = cascade;
+        stats.same_pixels = same_pixels;
+        stats.timings.identical += comparing;
         for report in &reports {
             stats.timings.embed += report.embed;
             stats.timings.embed_busy += report.embed_busy;
@@ -311,7 +313,7 @@ impl<'a> Scan<'a> {
             pairs: &pairs,
             settled: &settled,
         };
-        let groups = groups(&found, self.linkage, &self.pool.decode);
+        let groups = groups(&found, self.linkage);
         stats.groups = groups.len();
         for group in &groups {
             let bytes = group.files.iter().map(|file| file.bytes);
