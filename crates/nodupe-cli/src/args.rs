@@ -207,7 +207,7 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "PREFERENCE")]
     pub(crate) similarity: Option<Preference>,
     /// How much to do to find duplicates: fast asks the embedding backend alone; balanced looks for images that hashes or
-    /// keypoints tell first; thorough asks the embedding backend in all eight rotations and flips besides.
+    /// keypoints tell first; thorough asks the embedding backend for rotations, flips, the middle and the quarters of every image besides.
     #[arg(long, value_name = "HOW MUCH", default_value = "balanced", value_parser = effort())]
     pub(crate) effort: Effort,
     /// Which part of the pairs reported is to be true, 0.5 to 1: thresholds are read from the collection accordingly, but for

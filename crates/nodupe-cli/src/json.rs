@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use nodupe::dedup::{
-    Audit, Calibration, Evidence, Group, KeypointMatch, Link, Member, Report, Skipped, Stats, TierReport,
+    Audit, Calibration, Evidence, Group, KeypointMatch, Link, Member, Report, Seeing, Skipped, Stats, TierReport,
 };
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
@@ -157,6 +157,8 @@ struct LinkJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    view_of: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     distance: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keypoints: Option<KeypointsJson>,
@@ -191,8 +193,12 @@ fn file(file: &Member) -> FileJson {
 fn link(link: &Link) -> LinkJson {
     let (mut backend_name, mut turned, mut apart, mut keypoints) = (None, None, None, None);
     match link.evidence {
-        Evidence::Embedding { backend, view, distance } => {
-            (backend_name, turned, apart) = (Some(backend), Some(view.name()), Some(distance));
+        Evidence::Embedding { backend, seeing, distance } => {
+            let (view, of) = match seeing {
+                Seeing::First(view) => (view, "a"),
+                Seeing::Second(view) => (view, "b"),
+            };
+            (backend_name, turned, apart) = (Some(backend), Some((view.name(), of)), Some(distance));
         }
         Evidence::Keypoints { backend, found } => {
             let KeypointMatch { matched, agreement, spread, overlap, mirrored, .. } = found;
@@ -208,7 +214,8 @@ fn link(link: &Link) -> LinkJson {
         confidence: link.confidence,
         evidence: link.evidence.name(),
         backend: backend_name,
-        view: turned,
+        view: turned.map(|(view, _)| view),
+        view_of: turned.map(|(_, of)| of),
         distance: apart,
         keypoints,
     }

@@ -7,7 +7,9 @@ use std::io::{self, Write};
 
 use console::style;
 use indicatif::{HumanBytes, HumanCount};
-use nodupe::dedup::{Audit, Calibration, Evidence, Group, GroupKind, Link, Member, Report, Skipped, TierReport};
+use nodupe::dedup::{
+    Audit, Calibration, Evidence, Group, GroupKind, Link, Member, Report, Seeing, Skipped, TierReport,
+};
 use nodupe::select::{Report as Choice, Source};
 use nodupe::{Scanned, View};
 
@@ -91,11 +93,21 @@ fn why(link: &Link, place: usize, names: &[Cow<'_, str>]) -> String {
     match link.evidence {
         Evidence::ExactBytes => format!("same bytes as {other}"),
         Evidence::ExactPixels => format!("same pixels as {other}"),
-        Evidence::Embedding { view: View::Identity, .. } => format!("{:.3} like {other}", link.similarity),
-        Evidence::Embedding { view, .. } => {
-            // The link says how `a` is turned; the line is about the file that is not `place`.
-            let view = if link.b == place { view } else { view.inverse() };
-            format!("{:.3} like {other} after {view}", link.similarity)
+        Evidence::Embedding { seeing: Seeing::First(View::Identity), .. } => {
+            format!("{:.3} like {other}", link.similarity)
+        }
+        Evidence::Embedding { seeing, .. } => {
+            // The line is about the file that is not `place`.
+            let (seen, of_other) = match (seeing, link.b == place) {
+                (Seeing::First(view), true) | (Seeing::Second(view), false) => (view, false),
+                (Seeing::First(view), false) => view.inverse().map_or((view, true), |view| (view, false)),
+                (Seeing::Second(view), true) => (view, true),
+            };
+            if of_other {
+                format!("{:.3} like {seen} of {other}", link.similarity)
+            } else {
+                format!("{:.3} like {other} after {seen}", link.similarity)
+            }
         }
         Evidence::Keypoints { found, .. } => {
             let mirrored = if found.mirrored { ", mirrored" } else { "" };

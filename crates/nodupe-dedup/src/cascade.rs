@@ -15,7 +15,7 @@ use crate::linkage::{Linkage, NearPair, cluster};
 use crate::progress::Stage;
 use crate::report::TierReport;
 use crate::scan::{Decision, Scan, ScanError, TierOptions};
-use crate::search::{NearImages, compared, near_images};
+use crate::search::{Known, NearImages, compared, near_images};
 use crate::tier::{Near, Tier, ratio};
 use crate::walk::File;
 
@@ -92,9 +92,9 @@ impl<'a> Cascade<'a> {
         progress.begin(Stage::Embed, Some(open.len()));
         let paths = open.iter().map(|&image| self.files[self.unique[image]].path.clone()).collect();
         let asked = Asked { of: self.unique.len(), numbers: &open, paths };
-        let views = backend.matching().orientation.views(options.views());
+        let views = options.views();
         let Embedded { seen, images, blank, busy, decoders } =
-            embed(backend, views, batch(backend, scan.batch()), scan.pool(), asked, progress)?;
+            embed(backend, &views, batch(backend, scan.batch()), scan.pool(), asked, progress)?;
         self.take(images, blank, is_first);
         let embed = stage.elapsed();
         if is_first {
@@ -112,7 +112,7 @@ impl<'a> Cascade<'a> {
         let found: Vec<NearPair> = match &tier.seen {
             _ if embedded < 2 => Vec::new(),
             Seen::Images(collection) => {
-                let known = if decision.precision.is_some() { self.known() } else { Vec::new() };
+                let known = if decision.precision.is_some() { self.known() } else { Known::default() };
                 let NearImages { pairs, near, threshold, calibration, truncated, audit, index } =
                     near_images(collection, backend, decision, &known, self.unique.len(), scan)?;
                 tier.near = near;
@@ -147,10 +147,24 @@ impl<'a> Cascade<'a> {
         Ok(())
     }
 
-    /// The images that stand for themselves and that the tiers so far found to be copies of each other.
-    fn known(&self) -> Vec<Vec<u32>> {
+    /// What the tiers so far found to be copies of each other.
+    fn known(&self) -> Known {
         let pairs = standing(&self.pairs, &self.settled);
-        cluster(self.unique.len(), &pairs, 1.0, Linkage::Average, |a, b| ratio(&self.tiers, a, b))
+        let groups = cluster(self.unique.len(), &pairs, 1.0, Linkage::Average, |a, b| ratio(&self.tiers, a, b));
+        // With those that an image stands for; the first of a chain is behind none.
+        let mut stands_for = vec![1_usize; self.unique.len()];
+        for (image, &first) in self.settled.iter().enumerate().rev().filter(|(image, first)| *image != **first as usize)
+        {
+            stands_for[first as usize] += std::mem::take(&mut stands_for[image]);
+        }
+        let pairs_of = |count: usize| count * count.saturating_sub(1) / 2;
+        let mut pairs = 0;
+        for group in &groups {
+            let members = group.iter().map(|&image| std::mem::take(&mut stands_for[image as usize])).sum();
+            pairs += pairs_of(members);
+        }
+        pairs += stands_for.into_iter().map(pairs_of).sum::<usize>();
+        Known { groups, pairs }
     }
 
     /// What decoding and embedding said of each image.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::report::Seeing;
 use nodupe_core::{EmbeddedBatch, Embeddings, EmbeddingsRef, IndexError, Metric, Row, Undescribable, View};
 
 /// The embeddings of images under several views. Images are numbered by whoever puts them in; the rows of one follow each
@@ -77,18 +78,19 @@ impl Collection {
         of.filter(|(_, rows)| !rows.is_empty()).map(|(image, _)| image).collect()
     }
 
-    /// The smallest distance between two images, of any row of one as any view shows it to any row of the other as it is,
-    /// and the view that `a` has to be turned by to look like `b`. Infinite where one has none. The distance is the same both
-    /// ways round.
-    pub(crate) fn closest(&self, metric: Metric, a: u32, b: u32) -> (f32, View) {
+    /// The smallest distance between two images, of any row of one as any view shows it to any row of the other as it is, and how one has
+    /// to be seen to look like the other. Infinite where one has none. The distance is the same both ways round.
+    pub(crate) fn closest(&self, metric: Metric, a: u32, b: u32) -> (f32, Seeing) {
         let one_way = |from: u32, to: u32| {
             let all = self.views.iter().flat_map(move |(view, rows)| rows.of_image(from).map(move |row| (*view, row)));
             all.flat_map(move |(view, row)| self.views[0].1.of_image(to).map(move |other| (view, row, other)))
                 .filter_map(|(view, row, other)| Some((metric.distance(row, other)?, view)))
         };
-        let back = one_way(b, a).filter(|_| self.views.len() > 1).map(|(distance, view)| (distance, view.inverse()));
-        let both_ways = one_way(a, b).chain(back);
-        both_ways.fold((f32::INFINITY, View::Identity), |best, next| if next < best { next } else { best })
+        let there = one_way(a, b).map(|(distance, view)| (distance, Seeing::First(view)));
+        let back = one_way(b, a).filter(|_| self.views.len() > 1);
+        let back = back.map(|(distance, view)| (distance, view.inverse().map_or(Seeing::Second(view), Seeing::First)));
+        let nearer = |best: (f32, Seeing), next: (f32, Seeing)| if next.0 < best.0 { next } else { best };
+        there.chain(back).fold((f32::INFINITY, Seeing::First(View::Identity)), nearer)
     }
 
     /// The distance of [`closest`](Self::closest).

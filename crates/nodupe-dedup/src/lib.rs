@@ -26,6 +26,6 @@ pub use calibration::Calibration;
 pub use keypoints::KeypointMatch;
 pub use linkage::{Linkage, NearPair, UnknownLinkage, cluster};
 pub use progress::{Progress, Silent, Stage};
-pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Skipped, Stats, TierReport, Timings};
+pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Seeing, Skipped, Stats, TierReport, Timings};
 pub use scan::{MakeIndex, Scan, ScanError, TierOptions};
 pub use walk::{File, WalkOptions, walk};

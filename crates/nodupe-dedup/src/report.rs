@@ -133,6 +133,15 @@ pub struct Link {
     pub evidence: Evidence,
 }
 
+/// Which of two images has to be seen in which way to look like the other as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seeing {
+    /// That of [`Link::a`].
+    First(View),
+    /// That of [`Link::b`], by a view that cannot be turned round: a crop.
+    Second(View),
+}
+
 /// What says that two files belong together, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -145,8 +154,8 @@ pub enum Evidence {
     Embedding {
         /// The embedding backend.
         backend: &'static str,
-        /// How the image of [`Link::a`] has to be turned to look most like that of [`Link::b`].
-        view: View,
+        /// How one image has to be seen to look most like the other.
+        seeing: Seeing,
         /// The distance in the metric of the backend's space.
         distance: f32,
     },

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nodupe_core::{BoxError, Describes, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend};
+use nodupe_core::{BoxError, Describes, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend, View};
 use nodupe_media::PoolOptions;
 
 use crate::cascade::Cascade;
@@ -75,6 +75,7 @@ pub struct TierOptions<'a> {
     threshold: Option<f32>,
     precision: Option<f64>,
     views: Option<bool>,
+    crops: bool,
 }
 
 /// How a tier decides how near is near.
@@ -93,6 +94,7 @@ impl std::fmt::Debug for TierOptions<'_> {
             .field("threshold", &self.threshold)
             .field("precision", &self.precision)
             .field("views", &self.views)
+            .field("crops", &self.crops)
             .finish()
     }
 }
@@ -100,7 +102,7 @@ impl std::fmt::Debug for TierOptions<'_> {
 impl<'a> TierOptions<'a> {
     /// With the backend's own threshold, and views where they are cheap.
     pub fn new(embedding: &'a dyn EmbeddingBackend) -> Self {
-        Self { embedding, threshold: None, precision: None, views: None }
+        Self { embedding, threshold: None, precision: None, views: None, crops: false }
     }
 
     /// From which similarity on two images are near duplicates: over 0, up to 1. `None`: the backend's calibrated one.
@@ -129,12 +131,23 @@ impl<'a> TierOptions<'a> {
         self
     }
 
+    /// Whether each image is asked for by its middle and its quarters as well ([`View::CROPS`]): what shows another image as a part of
+    /// itself is found. Takes six times as long. Never where rows describe keypoints.
+    #[must_use]
+    pub fn with_crops(mut self, crops: bool) -> Self {
+        self.crops = crops;
+        self
+    }
+
     pub(crate) fn embedding(&self) -> &'a dyn EmbeddingBackend {
         self.embedding
     }
 
-    pub(crate) fn views(&self) -> Option<bool> {
-        self.views
+    /// The views that it is asked under, the identity first.
+    pub(crate) fn views(&self) -> Vec<View> {
+        let matching = self.embedding.matching();
+        let crops: &[View] = if self.crops && matching.describes == Describes::Image { &View::CROPS } else { &[] };
+        [matching.orientation.views(self.views), crops].concat()
     }
 
     fn decision(&self) -> Result<Decision, ScanError> {

@@ -30,13 +30,21 @@ pub(crate) struct NearImages {
     pub(crate) index: Duration,
 }
 
-/// The pairs that may be near: all that are, and where the threshold is read from the collection, strangers too. `groups` are those of the
-/// images that other tiers know to be copies.
+/// What other tiers found to be copies of each other.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Of images that stand for themselves.
+    pub(crate) groups: Vec<Vec<u32>>,
+    /// Pairs in groups, of all images.
+    pub(crate) pairs: usize,
+}
+
+/// The pairs that may be near: all that are, and where the threshold is read from the collection, strangers too.
 pub(crate) fn near_images(
     collection: &Collection,
     backend: &dyn EmbeddingBackend,
     decision: Decision,
-    groups: &[Vec<u32>],
+    known: &Known,
     images: usize,
     scan: &Scan<'_>,
 ) -> Result<NearImages, ScanError> {
@@ -48,7 +56,7 @@ pub(crate) fn near_images(
         min_recall: scan.min_recall(),
     };
     let find = |similarity| pairs::find(collection, scan.make_index(), wanted(similarity), scan.progress());
-    let strangers = Strangers::new(images, groups);
+    let strangers = Strangers::new(images, &known.groups);
     let asked = decision.precision.filter(|_| collection.len() >= LEAST_IMAGES);
     let level = asked.and_then(|precision| Some((precision, typical_level(collection, space, &strangers)?)));
     let Some((precision, level)) = level else {
@@ -62,9 +70,8 @@ pub(crate) fn near_images(
     let between_strangers = pairs.iter().filter(|pair| strangers.are(pair.a, pair.b));
     let excesses = between_strangers.map(|pair| space.similarity(pair.distance) - levels.lower(pair.a, pair.b));
     let excesses = Excesses::new(excesses, 1.0 - level);
-    let known = groups.iter().map(|group| group.len() * (group.len() - 1) / 2).sum();
-    let fit = excesses.fit(if groups.is_empty() { Copies::Anywhere } else { Copies::Leftovers });
-    let margin = fit.map_or(1.0 - level, |fit| excesses.margin(&fit, precision, known));
+    let fit = excesses.fit(if known.pairs == 0 { Copies::Anywhere } else { Copies::Leftovers });
+    let margin = fit.map_or(1.0 - level, |fit| excesses.margin(&fit, precision, known.pairs));
     let levels = levels.with_margin(margin);
     let tail = fit.map_or(0.0, |fit| fit.tail as f32);
     let calibration = Calibration {

@@ -69,8 +69,8 @@ impl Tier<'_> {
         let backend = self.info.name;
         match &self.seen {
             Seen::Images(collection) => {
-                let (distance, view) = collection.closest(self.space.metric(), a, b);
-                (self.space.similarity(distance), Evidence::Embedding { backend, view, distance })
+                let (distance, seeing) = collection.closest(self.space.metric(), a, b);
+                (self.space.similarity(distance), Evidence::Embedding { backend, seeing, distance })
             }
             Seen::Keypoints(rows) => {
                 let found = rows.compare(a, b).unwrap_or_default();

@@ -11,7 +11,7 @@ use nodupe_core::{
     BackendInfo, BoxError, Channels, EmbedError, EmbeddedBatch, EmbeddingBackend, EmbeddingSpace, Embeddings, Filter,
     ImageBatch, IndexSpec, InputSpec, Matching, Orientation, SimilarityBackend, Undescribable, View, package,
 };
-use nodupe_dedup::{Evidence, GroupKind, Linkage, Progress, Report, Scan, ScanError, Stage, TierOptions};
+use nodupe_dedup::{Evidence, GroupKind, Linkage, Progress, Report, Scan, ScanError, Seeing, Stage, TierOptions};
 use nodupe_media::PoolOptions;
 
 /// The brightness of a 4 × 4 thumbnail; what is all of one brightness cannot be described.
@@ -140,7 +140,10 @@ fn every_file_has_one_outcome_and_groups_carry_their_evidence() {
     assert_eq!(near.links.len(), 4);
     let mirrored = near.links.iter().find(|link| link.b == 4).unwrap();
     assert!(
-        matches!(mirrored.evidence, Evidence::Embedding { backend: "thumbnail", view: View::FlipHorizontal, .. }),
+        matches!(
+            mirrored.evidence,
+            Evidence::Embedding { backend: "thumbnail", seeing: Seeing::First(View::FlipHorizontal), .. }
+        ),
         "{mirrored:?}"
     );
 
@@ -225,18 +228,39 @@ fn a_link_says_how_its_first_file_has_to_be_turned() {
     for view in View::ORIENTATIONS {
         let folder = Folder::new();
         picture(&folder.at("b upright.png"), upright);
-        let turned = view.inverse().apply(&ImageBatch::new(2, 2, Channels::Luma, &upright).unwrap()).unwrap();
+        let turned = view.inverse().unwrap().apply(&ImageBatch::new(2, 2, Channels::Luma, &upright).unwrap()).unwrap();
         picture(&folder.at("a turned.bmp"), turned.try_into().unwrap());
         let report = folder.scan_by(|tier| tier.with_threshold(Some(0.99))).unwrap();
         let evidence = report.groups[0].links[0].evidence;
         match view {
             View::Identity => assert_eq!(evidence, Evidence::ExactPixels),
             _ => assert!(
-                matches!(evidence, Evidence::Embedding { view: found, .. } if found == view),
+                matches!(evidence, Evidence::Embedding { seeing: Seeing::First(found), .. } if found == view),
                 "{view}: {evidence:?}"
             ),
         }
     }
+}
+
+#[test]
+fn a_picture_that_shows_another_one_in_a_quarter_is_found_by_crops() {
+    let folder = Folder::new();
+    let shown = |x: u32, y: u32| [[10, 90], [200, 40]][(y / 32) as usize][(x / 32) as usize];
+    let small = |x: u32, y: u32| if x < 32 && y >= 32 { shown(x * 2, (y - 32) * 2) } else { 128 + (x as u8 ^ y as u8) };
+    image::GrayImage::from_fn(64, 64, |x, y| image::Luma([shown(x, y)])).save(folder.at("photo.png")).unwrap();
+    image::GrayImage::from_fn(64, 64, |x, y| image::Luma([small(x, y)])).save(folder.at("collage.png")).unwrap();
+    assert_eq!(names(&folder.scan_by(|tier| tier.with_threshold(Some(0.9))).unwrap()), Vec::<Vec<String>>::new());
+    let report = folder.scan_by(|tier| tier.with_threshold(Some(0.9)).with_crops(true)).unwrap();
+    let [group] = &report.groups[..] else { panic!("{report:?}") };
+    // The first of the walk is the collage.
+    let link = group.links[0];
+    let seeing = Seeing::First(View::CropBottomLeft);
+    assert!(matches!(link.evidence, Evidence::Embedding { seeing: found, .. } if found == seeing), "{link:?}");
+    fs::rename(folder.at("collage.png"), folder.at("the collage.png")).unwrap();
+    let report = folder.scan_by(|tier| tier.with_threshold(Some(0.9)).with_crops(true)).unwrap();
+    let seeing = Seeing::Second(View::CropBottomLeft);
+    let link = report.groups[0].links[0];
+    assert!(matches!(link.evidence, Evidence::Embedding { seeing: found, .. } if found == seeing), "{link:?}");
 }
 
 #[test]

@@ -15,7 +15,8 @@ pub enum Effort {
     /// Hashes, then keypoints, then the chosen backend for what these left open.
     #[default]
     Balanced,
-    /// The same, and the chosen backend is asked for every image in all eight rotations and flips.
+    /// The same, and the chosen backend is asked for every image in all eight rotations and flips, and by its middle and its four quarters
+    /// ([`View::CROPS`](nodupe_core::View::CROPS)), unless it is a hash: thirteen embeddings instead of one.
     Thorough,
 }
 

@@ -253,7 +253,8 @@ impl<'a> Scanner<'a> {
         let is_hash =
             registry.embeddings().iter().any(|one| one.name == backend.info().name && one.tier == Some(Tier::Hash));
         let first = if is_hash { Some(chosen) } else { hash.as_deref().map(TierOptions::new) };
-        let last = (!is_hash).then_some(chosen.with_precision(self.precision));
+        let crops = self.effort == Effort::Thorough;
+        let last = (!is_hash).then_some(chosen.with_precision(self.precision).with_crops(crops));
         let tiers = first
             .into_iter()
             .chain(keypoints.as_deref().map(|one| TierOptions::new(one).with_precision(self.precision)))

@@ -116,8 +116,14 @@ impl EmbeddingBackend for Perceptual {
     }
 
     fn embed_views(&self, batch: &ImageBatch<'_>, views: &[View]) -> Result<Vec<EmbeddedBatch>, EmbedError> {
-        let turn = |&view| Turn::of(view).ok_or(EmbedError::UnsupportedView { view });
-        let turns = views.iter().map(turn).collect::<Result<Vec<_>, _>>()?;
+        let Some(turns) = views.iter().map(|&view| Turn::of(view)).collect::<Option<Vec<_>>>() else {
+            // A crop is another image.
+            let seen = |&view: &View| {
+                let pixels = view.apply(batch)?;
+                self.embed(&ImageBatch::for_spec(&self.input, &pixels)?)
+            };
+            return views.iter().map(seen).collect();
+        };
         let (rows, outcomes) = self.hash_all(batch, &turns)?;
         rows.into_iter().map(|rows| self.batch(rows, outcomes.clone())).collect()
     }

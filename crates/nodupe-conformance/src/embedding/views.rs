@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[Check<Subject>] = &[
 /// The views that the backend's images can be seen in.
 fn possible(subject: &Subject) -> Vec<View> {
     let square = subject.spec().width() == subject.spec().height();
-    let mut views = View::ORIENTATIONS.to_vec();
+    let mut views = [&View::ORIENTATIONS[..], &View::CROPS].concat();
     views.retain(|view| square || !view.swaps_axes());
     views
 }

@@ -97,6 +97,11 @@ impl<L: Lie> Toy<L> {
         batch.check(&self.spec)?;
         let (channels, count) = (batch.channels(), batch.channels().count());
         let turn = |view: &View| {
+            if View::CROPS.contains(view) {
+                // What is half a field of the whole is a field of the part.
+                let seen = view.apply(batch)?;
+                return self.honest(&ImageBatch::for_spec(&self.spec, &seen)?);
+            }
             // The places of the fields are what is turned: as pixels of an image of 4×4.
             let places: Vec<u8> = (0..FIELDS * FIELDS).flat_map(|place| vec![place as u8; count]).collect();
             let places = view.apply(&ImageBatch::new(FIELDS as u32, FIELDS as u32, channels, &places)?)?;
