@@ -1,7 +1,7 @@
 //! Which images may have keypoints in common: locality-sensitive hashing (Indyk and Motwani, *Approximate nearest neighbors*, 1998) by
 //! bits of the rows, and votes of the rows that meet.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
 
@@ -14,6 +14,8 @@ const TABLES: usize = 8;
 const SPARE_BITS: u32 = 2;
 /// With how many that follow it in a bucket a row is compared, so that a thousand copies do not become a million pairs.
 const REACH: usize = 32;
+/// Rows of a table that are looked at in one go.
+const PART: usize = 1 << 20;
 /// What part of the distance at which rows may match they have to be within to vote.
 const VOTE_DISTANCE: f32 = 0.8;
 
@@ -29,51 +31,104 @@ struct Vote {
 /// The pairs of images of which at least two keypoints may be the same and have moved as one, the smaller number first, in
 /// ascending order. `each` is told after each of [`TABLES`](steps) tables, and may stop.
 ///
-/// Time is near linear in the number of rows, and so is memory: sixteen bytes for each, and twelve for each vote.
+/// Time is near linear in the number of rows. Memory beside them is eight bytes for each pair that is found, twelve for each vote of one that
+/// is not, and that of a part of a table.
 pub(crate) fn candidates(rows: &KeypointRows, mut each: impl FnMut() -> ControlFlow<()>) -> Vec<(u32, u32)> {
     let count = rows.places.len();
-    let mut image_of = vec![0_u32; count];
-    for (image, range) in (0..).zip(&rows.of) {
-        image_of[range.start as usize..range.end as usize].fill(image);
-    }
+    let images = Images::new(rows);
     let bits = rows.words * 64;
-    let key_bits = ((usize::BITS - count.leading_zeros()) + SPARE_BITS).min(bits as u32).min(u64::BITS);
+    let key_bits = ((usize::BITS - count.leading_zeros()) + SPARE_BITS).min(bits as u32).min(u32::BITS);
     let near = (rows.max_distance as f32 * VOTE_DISTANCE) as u32;
+    // Each part has the keys that begin with the same bits.
+    let part_bits = count.div_ceil(PART).max(1).next_power_of_two().trailing_zeros().min(key_bits) as usize;
+    let mut found: Vec<(u32, u32)> = Vec::new();
     let mut votes: Vec<Vote> = Vec::new();
     for table in 0..TABLES {
         let places = places(table as u64, bits, key_bits as usize);
-        let key = |row: usize| {
+        let key = |row: usize, places: &[usize]| {
             let words = rows.row(row);
-            places.iter().fold(0_u64, |key, &bit| key << 1 | (words[bit / 64] >> (bit % 64) & 1))
+            places.iter().fold(0_u32, |key, &bit| key << 1 | (words[bit / 64] >> (bit % 64) & 1) as u32)
         };
-        // Rows of one key follow each other, in the order of their images.
-        let mut order: Vec<(u64, u32)> = (0..count)
-            .into_par_iter()
-            .filter(|&row| rows.of_image(image_of[row]).contains(&row))
-            .map(|row| (key(row), row as u32))
-            .collect();
-        order.par_sort_unstable_by_key(|&(key, row)| (key, image_of[row as usize], row));
-        let found = (0..order.len()).into_par_iter().flat_map_iter(|first| {
-            let (key, row) = order[first];
-            let others = order[first + 1..].iter().take(REACH).take_while(move |(other, _)| *other == key);
-            let (image_of, rows) = (&image_of, rows);
-            others.filter_map(move |&(_, other)| {
-                let (row, other) = (row as usize, other as usize);
-                let (a, b) = (image_of[row], image_of[other]);
-                let is_near = a != b && differing(rows.row(row), rows.row(other)) <= near;
-                let within = |row: usize, image: u32| (row - rows.of_image(image).start) as u16;
-                is_near.then(|| Vote { a, b, row_a: within(row, a), row_b: within(other, b) })
-            })
-        });
-        votes.par_extend(found);
-        votes.par_sort_unstable();
-        votes.dedup();
+        for part in 0..1_u32 << part_bits {
+            let is_of_part = |row: &usize| key(*row, &places[..part_bits]) == part;
+            // Rows of one key follow each other, in the order of their images.
+            let of_part = (0..count).into_par_iter().filter(is_of_part);
+            let mut order: Vec<(u32, u32)> = of_part.map(|row| (key(row, &places), row as u32)).collect();
+            order.par_sort_unstable();
+            let met: Vec<Vote> = order
+                .par_chunk_by_mut(|one, other| one.0 == other.0)
+                .filter(|bucket| bucket.len() > 1)
+                .flat_map_iter(|bucket| {
+                    let mut bucket: Vec<(u32, u32)> =
+                        bucket.iter().filter_map(|&(_, row)| Some((images.of_row(row)?, row))).collect();
+                    bucket.sort_unstable();
+                    meet(rows, &bucket, near)
+                })
+                .filter(|vote| found.binary_search(&(vote.a, vote.b)).is_err())
+                .collect();
+            drop(order);
+            votes.extend(met);
+            settle(rows, &mut votes, &mut found);
+        }
         if each().is_break() {
             break;
         }
     }
-    let of_one_pair = votes.chunk_by(|one, other| (one.a, one.b) == (other.a, other.b));
-    of_one_pair.filter(|votes| agree(rows, votes)).map(|votes| (votes[0].a, votes[0].b)).collect()
+    found
+}
+
+/// The rows of a bucket that are near each other: each is compared with some that follow it.
+fn meet(rows: &KeypointRows, bucket: &[(u32, u32)], near: u32) -> Vec<Vote> {
+    let mut votes = Vec::new();
+    let within = |row: u32, image: u32| (row as usize - rows.of_image(image).start) as u16;
+    for (place, &(a, row)) in bucket.iter().enumerate() {
+        for &(b, other) in bucket[place + 1..].iter().take(REACH) {
+            if a != b && differing(rows.row(row as usize), rows.row(other as usize)) <= near {
+                votes.push(Vote { a, b, row_a: within(row, a), row_b: within(other, b) });
+            }
+        }
+    }
+    votes
+}
+
+/// Takes the votes of pairs that two of them agree about, and adds these to those that were found.
+fn settle(rows: &KeypointRows, votes: &mut Vec<Vote>, found: &mut Vec<(u32, u32)>) {
+    votes.par_sort_unstable();
+    votes.dedup();
+    let pair = |vote: &Vote| (vote.a, vote.b);
+    let of_one_pair = votes.par_chunk_by(|one, other| pair(one) == pair(other));
+    let mut more: Vec<(u32, u32)> =
+        of_one_pair.filter(|votes| agree(rows, votes)).filter_map(|votes| votes.first().map(pair)).collect();
+    if more.is_empty() {
+        return;
+    }
+    more.sort_unstable();
+    votes.retain(|vote| more.binary_search(&pair(vote)).is_err());
+    votes.shrink_to(2 * votes.len());
+    found.append(&mut more);
+    found.par_sort_unstable();
+}
+
+/// Which image a row is of.
+struct Images {
+    /// Where the rows of each begin, in ascending order, and where they end.
+    ranges: Vec<(Range<u32>, u32)>,
+}
+
+impl Images {
+    fn new(rows: &KeypointRows) -> Self {
+        let of = (0..).zip(&rows.of).filter(|(_, range)| !range.is_empty());
+        let mut ranges: Vec<(Range<u32>, u32)> = of.map(|(image, range)| (range.clone(), image)).collect();
+        ranges.sort_unstable_by_key(|(range, _)| range.start);
+        Self { ranges }
+    }
+
+    /// `None` where it is of none.
+    fn of_row(&self, row: u32) -> Option<u32> {
+        let before = self.ranges.partition_point(|(range, _)| range.start <= row);
+        let (range, image) = self.ranges.get(before.checked_sub(1)?)?;
+        range.contains(&row).then_some(*image)
+    }
 }
 
 /// How often [`candidates`] tells that it goes on.
