@@ -68,7 +68,7 @@ fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result
         let keep = if place == group.keep { "keep" } else { "" };
         write!(out, "  {keep:4} {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
         let why = links[place].map(|(link, other)| why(link, other, &names));
-        let worse = file.worse_by.as_ref().map(|rule| format!("worse by {rule}"));
+        let worse = file.worse_by.as_ref().map(|rule| format!("not kept: {rule}"));
         let told: Vec<String> = why.into_iter().chain(worse).collect();
         if !told.is_empty() {
             write!(out, "  {}", style(told.join("; ")).dim())?;

@@ -429,7 +429,7 @@ fn a_group_says_which_file_to_keep_and_the_list_has_the_others() {
     let worse: Vec<_> = group["files"].as_array().unwrap().iter().map(|file| &file["worse_by"]).collect();
     assert_eq!(worse, [&json!("not-in"), &json!("format"), &json!(null), &json!("size")]);
     let text = String::from_utf8(folder.scan(&[]).stdout).unwrap();
-    assert!(text.contains("  keep ./one.bmp") && text.contains("; worse by size"), "{text}");
+    assert!(text.contains("  keep ./one.bmp") && text.contains("; not kept: size"), "{text}");
     for rules in ["best", "in:", ""] {
         assert_eq!(folder.scan(&["--keep", rules]).status.code(), Some(2), "{rules}");
     }
