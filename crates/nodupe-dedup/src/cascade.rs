@@ -84,6 +84,9 @@ impl<'a> Cascade<'a> {
     ) -> Result<(), ScanError> {
         let (backend, progress) = (options.embedding(), scan.progress());
         let is_first = self.tiers.is_empty();
+        if progress.is_cancelled() && !is_first {
+            return Ok(());
+        }
         let open: Vec<usize> = (0..self.unique.len())
             .filter(|&image| self.settled[image] as usize == image && (is_first || self.images[image].is_some()))
             .collect();
@@ -94,7 +97,7 @@ impl<'a> Cascade<'a> {
         let asked = Asked { of: self.unique.len(), numbers: &open, paths };
         let views = options.views();
         let Embedded { seen, images, blank, busy, decoders } =
-            embed(backend, &views, batch(backend, scan.batch()), scan.pool(), asked, progress)?;
+            embed(backend, &views, batch(backend, scan.batch()), scan.pool(), asked, decision.threshold, progress)?;
         self.take(images, blank, is_first);
         let embed = stage.elapsed();
         if is_first {
@@ -231,13 +234,43 @@ impl<'a> Cascade<'a> {
     }
 }
 
-/// The pairs of images that stand for themselves.
+/// The pairs as pairs of the images that stand for them, each once, in ascending order: an image that is near to one that another stands for
+/// is near to that.
 pub(crate) fn standing(pairs: &[TierPair], settled: &[u32]) -> Vec<NearPair> {
-    let stands = |image: u32| settled[image as usize] == image;
-    pairs.iter().map(|pair| pair.pair).filter(|pair| stands(pair.a) && stands(pair.b)).collect()
+    // One may stand behind an image that is settled itself, which comes before it.
+    let stands_for = |mut image: u32| {
+        while settled[image as usize] != image {
+            image = settled[image as usize];
+        }
+        image
+    };
+    let pair = |TierPair { pair, .. }: &TierPair| {
+        let (a, b) = (stands_for(pair.a), stands_for(pair.b));
+        (a != b).then(|| NearPair { a: a.min(b), b: a.max(b), distance: pair.distance })
+    };
+    let mut standing: Vec<NearPair> = pairs.iter().filter_map(pair).collect();
+    standing.sort_unstable_by(|x, y| (x.a, x.b).cmp(&(y.a, y.b)).then(x.distance.total_cmp(&y.distance)));
+    standing.dedup_by_key(|pair| (pair.a, pair.b));
+    standing
 }
 
 fn batch(backend: &dyn EmbeddingBackend, wish: Option<NonZeroUsize>) -> usize {
     let most = backend.max_batch().map_or(usize::MAX, NonZeroUsize::get);
     wish.map_or(64, NonZeroUsize::get).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_settled_image_is_near_to_its_representative_is_near_to() {
+        let pair = |a, b, distance| TierPair { pair: NearPair { a, b, distance }, tier: Some(0) };
+        // 1 stands behind 0, 4 behind 3 behind 2.
+        let settled = [0, 0, 2, 2, 3, 5];
+        let pairs =
+            [pair(0, 1, 0.2), pair(1, 5, 0.8), pair(0, 5, 0.9), pair(2, 3, 0.1), pair(3, 4, -1.0), pair(1, 4, 0.7)];
+        let standing = standing(&pairs, &settled);
+        assert_eq!(standing, [pair(0, 2, 0.7), pair(0, 5, 0.8)].map(|pair| pair.pair));
+    }
 }

@@ -32,12 +32,11 @@ pub(crate) enum Seen {
 }
 
 impl Seen {
-    /// Nothing yet, of `images` images.
-    fn new(backend: &dyn EmbeddingBackend, views: &[View], images: usize) -> Self {
-        let matching = backend.matching();
-        match matching.describes {
+    /// Nothing yet, of `images` images. Rows of keypoints as alike as `threshold` may show the same.
+    fn new(backend: &dyn EmbeddingBackend, views: &[View], images: usize, threshold: Option<f32>) -> Self {
+        match backend.matching().describes {
             Describes::Keypoints => {
-                let max_distance = backend.space().max_distance(matching.default_threshold.unwrap_or(1.0));
+                let max_distance = backend.space().max_distance(threshold.unwrap_or(1.0));
                 Self::Keypoints(KeypointRows::new(backend.space(), backend.input_spec(), max_distance, images))
             }
             _ => Self::Images(Collection::new(backend.space(), views, images)),
@@ -88,11 +87,12 @@ pub(crate) fn embed(
     batch: usize,
     pool: PoolOptions,
     asked: Asked<'_>,
+    threshold: Option<f32>,
     progress: &dyn Progress,
 ) -> Result<Embedded, EmbedFailure> {
     let Asked { of: count, numbers, paths } = asked;
     let mut all = Embedded {
-        seen: Seen::new(backend, views, count),
+        seen: Seen::new(backend, views, count, threshold),
         images: std::iter::repeat_with(|| None).take(count).collect(),
         blank: Vec::new(),
         busy: Duration::ZERO,

@@ -161,7 +161,10 @@ impl<'a> TierOptions<'a> {
         let precision = self.precision.filter(|_| !is_decided);
         match self.threshold.or(matching.default_threshold) {
             Some(threshold) if !(threshold > 0.0 && threshold <= 1.0) => Err(ScanError::Threshold { threshold }),
-            None if precision.is_none() => Err(ScanError::NoThreshold { backend: self.embedding.info().name }),
+            // How alike rows of keypoints have to be is in no collection.
+            None if precision.is_none() || matching.describes == Describes::Keypoints => {
+                Err(ScanError::NoThreshold { backend: self.embedding.info().name })
+            }
             threshold => Ok(Decision { threshold, precision }),
         }
     }

@@ -8,7 +8,7 @@ mod evaluate;
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-use nodupe_core::{EmbeddingBackend, EmbeddingSpace, IndexSpec, Options, Registry, Tier};
+use nodupe_core::{Describes, EmbeddingBackend, EmbeddingSpace, IndexSpec, Options, Registry, Tier};
 use nodupe_dedup::{KeepRules, Linkage, Progress, Report, Scan, ScanError, Silent, TierOptions, WalkOptions};
 use nodupe_media::PoolOptions;
 use nodupe_select::{Preference, SelectError, Selected};
@@ -251,7 +251,7 @@ impl<'a> Scanner<'a> {
         let make_index = |spec: &IndexSpec<'_>| {
             if spec.space != backend.space() {
                 // What was wished for may not hold the vectors of another tier.
-                return Ok(selector(&None).similarity(spec)?.backend);
+                return Ok(selector(&Some(Preference::auto())).similarity(spec)?.backend);
             }
             let selected = similarity_selector.similarity(spec)?;
             similarity.replace(Some(selected.report));
@@ -281,6 +281,7 @@ impl<'a> Scanner<'a> {
         let space = backend.space().clone();
         Ok(Scanned { report, space, embedding, similarity: similarity.into_inner() })
     }
+
     /// The strongest backend that serves as a tier beside the chosen one, where the effort has that tier. One that does not
     /// run is done without.
     fn beside(
@@ -299,7 +300,19 @@ impl<'a> Scanner<'a> {
         serving.sort_by_key(|backend| (std::cmp::Reverse(backend.priority), backend.name));
         serving.into_iter().find_map(|backend| {
             let made = (backend.create)(&self.options);
-            made.inspect_err(|why| tracing::warn!(backend = backend.name, %why, "a tier is left out")).ok()
+            let made =
+                made.inspect_err(|why| tracing::warn!(backend = backend.name, %why, "a tier is left out")).ok()?;
+            let matching = made.matching();
+            let serves = (matching.describes == Describes::Keypoints) == (tier == Tier::Keypoints);
+            if !serves || matching.default_threshold.is_none() {
+                tracing::warn!(
+                    backend = backend.name,
+                    ?tier,
+                    "a tier is left out: it is no such backend, or has no threshold"
+                );
+                return None;
+            }
+            Some(made)
         })
     }
 }

@@ -157,7 +157,8 @@ impl KeypointRows {
         cells.sort_unstable();
         cells.dedup();
         let (there, back) = (self.inside(a, &map), self.inside(b, &map.inverse()?));
-        let fewer = there.len().min(back.len()).max(1) as f32;
+        // Those that matched overlap, even where the map takes them just outside.
+        let fewer = there.len().min(back.len()).max(cells.len()) as f32;
         let part = |inside: usize, image| inside as f32 / self.of_image(image).len().max(1) as f32;
         let spread = |image, inside: &[usize], side: usize| {
             let matched: Vec<usize> = best.iter().map(|&one| moves[one].rows[side]).collect();
@@ -194,7 +195,10 @@ fn mixed(points: &[([f32; 2], bool)]) -> f32 {
     const NEIGHBORS: usize = 6;
     let marked = points.iter().filter(|(_, marked)| *marked).count();
     let others = points.len() - marked;
-    if marked == 0 || others < NEIGHBORS {
+    if marked == 0 {
+        return 0.0;
+    }
+    if others < NEIGHBORS {
         return 1.0;
     }
     let has_marked_near = |&(at, _): &&([f32; 2], bool)| {

@@ -8,6 +8,10 @@ const FEWEST: u32 = 7;
 const MOST: u32 = 20;
 /// Matches that strangers have by chance in so many pairs that copies with as few do not count among them.
 const COMMON: [usize; 2] = [3, 4];
+/// How many of the pairs that match three match four, where there are too few to say: as in collections of some hundred photographs.
+const FALL: f64 = 0.15;
+/// So many pairs that match three say as much as that.
+const SURE: f64 = 40.0;
 /// The part of the pairs reported that are to be true, where nobody says.
 const PRECISION: f64 = 0.999;
 /// The part of what may be wrong in the end that strangers may make of the pairs that are found, since one wrong pair may join two groups.
@@ -29,11 +33,8 @@ pub(crate) fn enough<'a>(all: impl Iterator<Item = &'a KeypointMatch>, precision
         counts[found.matched.min(MOST) as usize] += 1;
     }
     let [three, four] = COMMON.map(|matched| counts[matched] as f64);
-    if three == 0.0 || four == 0.0 {
-        return FEWEST;
-    }
-    let fall = (four / three).min(0.9);
-    let strangers = |matched: u32| four * fall.powf(f64::from(matched) - 4.0) / (1.0 - fall);
+    let fall = ((four + FALL * SURE) / (three + SURE)).min(0.9);
+    let strangers = |matched: u32| four.max(three * fall) * fall.powf(f64::from(matched) - 4.0) / (1.0 - fall);
     let found = |matched: u32| counts[matched as usize..].iter().sum::<usize>() as f64;
     let is_enough = |&matched: &u32| strangers(matched) <= (wrong * found(matched)).max(WRONG_AT_LEAST);
     (FEWEST..MOST).find(is_enough).unwrap_or(MOST)
@@ -63,6 +64,21 @@ mod tests {
         // A tail that falls slowly: these images have a pattern in common.
         assert!(of(&[0, 0, 0, 1_000, 500]) > few);
         assert_eq!(of(&[0, 0, 0, 1_000, 1_000]), MOST);
+    }
+
+    #[test]
+    fn a_handful_of_pairs_decides_nothing() {
+        for few in [[0, 0], [1, 0], [1, 1], [2, 1], [0, 2], [5, 2]] {
+            let enough = of(&[0, 0, 0, few[0], few[1]]);
+            assert!(enough <= FEWEST + 1, "{few:?}: {enough}");
+        }
+        for three in [0, 10, 100, 1_000] {
+            for four in [0, 3, 30, 200] {
+                let more = of(&[0, 0, 0, three, four + 1]);
+                let less = of(&[0, 0, 0, three, four]);
+                assert!(more - less <= 2, "{three} {four}: {less} {more}");
+            }
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Place {
         Self {
             x: fraction(keypoint.x),
             y: fraction(keypoint.y),
-            // Saturates: a size of 2^-8 is a quarter of a pixel of a thousand.
+            // Saturates at 2^-8 of the longer side: a pixel of 256.
             log_size: (keypoint.size.log2() * 16.0).round() as i8,
             turn: ((keypoint.angle / std::f32::consts::TAU).rem_euclid(1.0) * 256.0) as u8,
             mirrored: keypoint.mirrored,
@@ -97,6 +97,15 @@ impl KeypointRows {
             });
         }
         let before = self.places.len();
+        let most = batch.outcomes().iter().flatten().map(ExactSizeIterator::len).max().unwrap_or_default();
+        if most > usize::from(u16::MAX) || before + rows.len() > u32::MAX as usize {
+            return Err(IndexError::Shape {
+                detail: format!("{most} keypoints of an image, {} of all", before + rows.len()),
+            });
+        }
+        if let Some(odd) = batch.keypoints().iter().find(|one| !(one.size > 0.0 && one.size.is_finite())) {
+            return Err(IndexError::Shape { detail: format!("a keypoint of size {}", odd.size) });
+        }
         for row in rows.view().iter() {
             self.push(row);
         }
