@@ -26,62 +26,7 @@ pub use quality::jpeg_quality;
 
 /// Reads the header of a JPEG.
 pub(crate) fn open<'a>(request: &Request<'a>) -> Result<Box<dyn Picture + 'a>, Failure> {
-    // Junk between the segments of a header is common and harmless, damage in the pixels is neither: lenient here,
-    // strict there.
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX));
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(request.bytes), options);
-    decoder.decode_headers().map_err(failure)?;
-    let info = decoder.info().ok_or_else(|| failure(DecodeErrors::ZeroError))?;
-    let (width, height) = (u32::from(info.width), u32::from(info.height));
-    request.limits.check_size(width, height)?;
-    let orientation = decoder
-        .exif()
-        .and_then(|exif| Orientation::from_exif_chunk(exif))
-        .map_or(View::Identity, orientation::of_image);
-    let layout = Layout::of(request.bytes).ok_or_else(|| failure(DecodeErrors::FormatStatic("no frame or no scan")))?;
-    if !layout.is_decoded() {
-        return Err(Failure::Unsupported(format!(
-            "JPEG with components sampled as {:?} is not decoded right",
-            layout.sampling
-        )));
-    }
-    let stored = match (decoder.input_colorspace(), request.channels) {
-        (Some(ColorSpace::Luma), _) => Channels::Luma,
-        (Some(ColorSpace::YCbCr), Channels::Luma) if layout.has_luma() => Channels::Luma,
-        // CMYK and YCCK too; their samples are inverted, as Adobe's are and all that are met.
-        _ => Channels::Rgb,
-    };
-    let options = decoder.options().set_strict_mode(true).jpeg_set_out_colorspace(match stored {
-        Channels::Luma => ColorSpace::Luma,
-        _ => ColorSpace::RGB,
-    });
-    decoder.set_options(options);
-    let pixels = u64::from(width) * u64::from(height);
-    let header = Header {
-        width,
-        height,
-        orientation,
-        // What is read at a part of its size has its data copied once.
-        memory: pixels * stored.count() as u64 + layout.kept_bytes(pixels) + request.bytes.len() as u64 + (1 << 20),
-    };
-    #[cfg(feature = "turbojpeg")]
-    let turbo = colours(decoder.input_colorspace()).map(|colours| {
-        let size = (width, height);
-        let reduction = request.spec.map_or(1, |spec| crate::resize::reduction(size, orientation, &spec));
-        turbo::Wanted { size, channels: stored, reduction, colours }
-    });
-    Ok(Box::new(Jpeg {
-        header,
-        stored,
-        wanted: request.channels,
-        bytes: request.bytes,
-        #[cfg(feature = "turbojpeg")]
-        turbo,
-        decoder,
-    }))
+    Ok(Box::new(Jpeg::open(request)?))
 }
 
 /// What libjpeg-turbo calls the colours of a file; `None` where it does not make RGB of them.
@@ -128,7 +73,71 @@ impl Picture for Jpeg<'_> {
     }
 }
 
-impl Jpeg<'_> {
+impl<'a> Jpeg<'a> {
+    fn open(request: &Request<'a>) -> Result<Self, Failure> {
+        // Junk between the segments of a header is common and harmless, damage in the pixels is neither: lenient here,
+        // strict there.
+        let options = DecoderOptions::default()
+            .set_strict_mode(false)
+            .set_max_width(usize::from(u16::MAX))
+            .set_max_height(usize::from(u16::MAX));
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(request.bytes), options);
+        decoder.decode_headers().map_err(failure)?;
+        let info = decoder.info().ok_or_else(|| failure(DecodeErrors::ZeroError))?;
+        let (width, height) = (u32::from(info.width), u32::from(info.height));
+        request.limits.check_size(width, height)?;
+        let orientation = decoder
+            .exif()
+            .and_then(|exif| Orientation::from_exif_chunk(exif))
+            .map_or(View::Identity, orientation::of_image);
+        let layout =
+            Layout::of(request.bytes).ok_or_else(|| failure(DecodeErrors::FormatStatic("no frame or no scan")))?;
+        if !layout.is_decoded() {
+            return Err(Failure::Unsupported(format!(
+                "JPEG with components sampled as {:?} is not decoded right",
+                layout.sampling
+            )));
+        }
+        let stored = match (decoder.input_colorspace(), request.channels) {
+            (Some(ColorSpace::Luma), _) => Channels::Luma,
+            (Some(ColorSpace::YCbCr), Channels::Luma) if layout.has_luma() => Channels::Luma,
+            // CMYK and YCCK too; their samples are inverted, as Adobe's are and all that are met.
+            _ => Channels::Rgb,
+        };
+        let options = decoder.options().set_strict_mode(true).jpeg_set_out_colorspace(match stored {
+            Channels::Luma => ColorSpace::Luma,
+            _ => ColorSpace::RGB,
+        });
+        decoder.set_options(options);
+        let pixels = u64::from(width) * u64::from(height);
+        let header = Header {
+            width,
+            height,
+            orientation,
+            // What is read at a part of its size has its data copied once.
+            memory: pixels * stored.count() as u64 + layout.kept_bytes(pixels) + request.bytes.len() as u64 + (1 << 20),
+        };
+        #[cfg(feature = "turbojpeg")]
+        let turbo = colours(decoder.input_colorspace()).map(|colours| {
+            let size = (width, height);
+            let reduction = request.spec.map_or(1, |spec| crate::resize::reduction(size, orientation, &spec));
+            // Colour that is sampled more sparsely along one axis than along the other is made smaller along both.
+            let [across, down] = layout.most();
+            let is_uneven = stored == Channels::Rgb && across != down;
+            let reduction = if is_uneven { (reduction / 2).max(1) } else { reduction };
+            turbo::Wanted { size, channels: stored, reduction, colours }
+        });
+        Ok(Self {
+            header,
+            stored,
+            wanted: request.channels,
+            bytes: request.bytes,
+            #[cfg(feature = "turbojpeg")]
+            turbo,
+            decoder,
+        })
+    }
+
     /// Decodes to the start of `buffer`, and says how many pixels across and down became one.
     fn decode(&mut self, buffer: &mut Vec<u8>) -> Result<u32, Failure> {
         #[cfg(feature = "turbojpeg")]

@@ -171,17 +171,15 @@ pub(crate) fn memory((width, height): (u32, u32), spec: &InputSpec) -> u64 {
 }
 
 /// How many pixels of an image of this size as stored, across and down, may be made one before it is resized as `spec` wants
-/// it: 1, 2, 4 or 8, so that what is left is still as many pixels as the result has, times what its filter needs.
+/// it: 1, 2, 4 or 8, so that what is left is still as many pixels as the result has. Always 1 for filters that take pixels as they are.
 #[cfg(feature = "turbojpeg")]
 pub(crate) fn reduction((width, height): (u32, u32), orientation: View, spec: &InputSpec) -> u32 {
     let (shown_width, shown_height) = turned(orientation, width, height);
     let Placed { crop, size, .. } = Placed::new(spec, shown_width, shown_height);
-    let room = match spec.filter() {
-        // They take pixels as they are.
-        Filter::Nearest | Filter::Jarosz => return 1,
-        _ => 1.0,
-    };
-    let ratio = (crop.width / f64::from(size.0)).min(crop.height / f64::from(size.1)) / room;
+    if matches!(spec.filter(), Filter::Nearest | Filter::Jarosz) {
+        return 1;
+    }
+    let ratio = (crop.width / f64::from(size.0)).min(crop.height / f64::from(size.1));
     [8, 4, 2].into_iter().find(|reduction| f64::from(*reduction) <= ratio).unwrap_or(1)
 }
 

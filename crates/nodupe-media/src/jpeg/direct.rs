@@ -119,8 +119,11 @@ impl<'a> Frame<'a> {
                 0xda => {
                     let (size, mut components) = frame?;
                     scan_header(segment, &mut components)?;
-                    let quantisation = *quantisation.get(usize::from(components.first()?.quantisation))?;
-                    return Some(Self { size, components, dc, ac, quantisation: quantisation?, interval, data: rest });
+                    // Chrominance is not looked at, but a file that lacks a table of it is no file.
+                    let table = |component: &Component| *quantisation.get(usize::from(component.quantisation))?;
+                    let tables = components.iter().map(table).collect::<Option<Vec<_>>>()?;
+                    let quantisation = *tables.first()?;
+                    return Some(Self { size, components, dc, ac, quantisation, interval, data: rest });
                 }
                 // Applications' own, and comments; everything else, other frames included, is not for here.
                 0xe0..=0xef | 0xfe => {}
@@ -144,11 +147,8 @@ impl<'a> Frame<'a> {
         let mcus = columns * down.blocks.len().div_ceil(blocks_down);
         let steps = self.quantisation.map(f32::from);
 
-        let (data, intervals) = unstuffed(self.data)?;
         let interval = self.interval.unwrap_or(mcus);
-        if intervals.len() != mcus.div_ceil(interval) {
-            return None;
-        }
+        let (data, intervals) = unstuffed(self.data, mcus.div_ceil(interval))?;
         // With room for as many pixels as the last block could have a part in.
         let stride = across.out + REACH;
         let mut pixels = vec![128.0; stride * (down.out + REACH)];
@@ -229,7 +229,8 @@ fn huffman_tables(mut segment: &[u8], dc: &mut Tables, ac: &mut Tables) -> Optio
         let (counts, rest) = rest.split_first_chunk::<16>()?;
         let (symbols, rest) = rest.split_at_checked(counts.iter().map(|&count| usize::from(count)).sum())?;
         let tables = match kind >> 4 {
-            0 => &mut *dc,
+            // The length of a difference, and no run beside it.
+            0 if symbols.iter().all(|&symbol| symbol <= 11) => &mut *dc,
             1 => &mut *ac,
             _ => return None,
         };
@@ -277,10 +278,11 @@ fn scan_header(segment: &[u8], components: &mut [Component]) -> Option<()> {
     Some(())
 }
 
-/// Entropy-coded data without stuffing, and where the intervals between restarts are in it, each with its padding. `None`
-/// where it does not end with the end of the image.
-fn unstuffed(mut data: &[u8]) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
-    let mut out = Vec::with_capacity(data.len() + Bits::PADDING);
+/// Entropy-coded data without stuffing, and where the `count` intervals between restarts are in it, each with its padding. `None`
+/// where there are others, where it does not end with the end of the image, and where the padding would be more than the data.
+pub(super) fn unstuffed(mut data: &[u8], count: usize) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
+    let padding = count.checked_mul(Bits::PADDING).filter(|&padding| padding <= data.len().max(Bits::PADDING))?;
+    let mut out = Vec::with_capacity(data.len() + padding);
     let (mut intervals, mut start) = (Vec::new(), 0);
     loop {
         let (plain, rest) = data.split_at_checked(memchr(0xff, data)?)?;
@@ -294,10 +296,10 @@ fn unstuffed(mut data: &[u8]) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
                 intervals.push(start..out.len());
                 start = out.len();
                 if *marker == 0xd9 {
-                    return Some((out, intervals));
+                    return (intervals.len() == count).then_some((out, intervals));
                 }
-                // Restarts are counted from 0 to 7.
-                if usize::from(marker - 0xd0) != (intervals.len() - 1) % 8 {
+                // Restarts are counted from 0 to 7, and there is an interval after each.
+                if usize::from(marker - 0xd0) != (intervals.len() - 1) % 8 || intervals.len() >= count {
                     return None;
                 }
             }

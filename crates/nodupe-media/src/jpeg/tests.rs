@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::resize::Filtered;
 
 /// Slopes, waves and edges.
-fn picture(width: u16, height: u16) -> Vec<u8> {
+pub(super) fn picture(width: u16, height: u16) -> Vec<u8> {
     let pixel = |x: u16, y: u16| {
         let wave = (f32::from(x) * 0.3).sin() * (f32::from(y) * 0.11).cos() * 60.0;
         let edge = if (x / 19 + y / 23).is_multiple_of(3) { 70.0 } else { 0.0 };
@@ -19,7 +19,7 @@ fn picture(width: u16, height: u16) -> Vec<u8> {
     (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect()
 }
 
-fn encoded(width: u16, height: u16, set: impl Fn(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+pub(super) fn encoded(width: u16, height: u16, set: impl Fn(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, 90);
     set(&mut encoder);
@@ -29,19 +29,23 @@ fn encoded(width: u16, height: u16, set: impl Fn(&mut Encoder<&mut Vec<u8>>)) ->
 
 const SPEC: InputSpec = InputSpec::luma(64, 64).with_filter(Filter::Jarosz);
 
+/// What a decoder of `spec` asks for.
+pub(super) fn request<'a>(bytes: &'a [u8], spec: InputSpec, limits: &'a Limits) -> Request<'a> {
+    Request {
+        format: ImageFormat::Jpeg,
+        bytes,
+        channels: spec.channels(),
+        spec: Some(spec),
+        background: [255; 3],
+        limits,
+        deadline: Deadline::start(Some(Duration::from_mins(1))),
+    }
+}
+
 /// The filtered luminance as it is had without the pixels, and from the pixels.
 fn filtered(bytes: &[u8], spec: InputSpec) -> (Option<Vec<u8>>, Result<Vec<u8>, Failure>) {
     let limits = Limits::default();
-    let request = Request {
-        format: ImageFormat::Jpeg,
-        bytes,
-        channels: Channels::Luma,
-        spec: Some(spec),
-        background: [255; 3],
-        limits: &limits,
-        deadline: Deadline::start(Some(Duration::from_mins(1))),
-    };
-    let picture = match open(&request) {
+    let picture = match open(&request(bytes, spec, &limits)) {
         Ok(picture) => picture,
         Err(error) => return (None, Err(error)),
     };
@@ -129,4 +133,67 @@ fn the_layout_is_read_from_the_first_segments_that_matter() {
     for length in 0..bytes.len() - 9 {
         assert_eq!(Layout::of(&bytes[..length]), None);
     }
+}
+
+/// Where the segment with this marker begins.
+fn segment(bytes: &[u8], marker: u8) -> usize {
+    bytes.windows(2).position(|two| two == [0xff, marker]).unwrap()
+}
+
+/// The file without its first segment with this marker.
+fn without(bytes: &[u8], marker: u8) -> Vec<u8> {
+    let at = segment(bytes, marker);
+    let length = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
+    [&bytes[..at], &bytes[at + 2 + length..]].concat()
+}
+
+#[test]
+fn a_header_that_is_odd_is_left_alone_and_has_a_typed_outcome() {
+    let bytes = encoded(400, 300, |encoder| encoder.set_sampling_factor(SamplingFactor::F_2_2));
+    let frame = segment(&bytes, 0xc0);
+    let with = |at: usize, value: u8| {
+        let mut other = bytes.clone();
+        other[at] = value;
+        other
+    };
+    let mut odd = vec![
+        // Other kinds of frame: extended with codes of 12 bits, lossless, hierarchical, arithmetic.
+        ("12 bit", with(frame + 4, 12)),
+        ("lossless", with(frame + 1, 0xc3)),
+        ("hierarchical", with(frame + 1, 0xc5)),
+        ("arithmetic", with(frame + 1, 0xc9)),
+        ("arithmetic and progressive", with(frame + 1, 0xca)),
+        ("no height", with(frame + 5, 0)),
+        ("a quantisation table that is not there", with(frame + 12, 3)),
+        ("one of chrominance that is not there", with(frame + 15, 3)),
+        ("a fifth of four tables", with(frame + 12, 4)),
+        ("no quantisation", without(&without(&bytes, 0xdb), 0xdb)),
+        ("no frame", without(&bytes, 0xc0)),
+    ];
+    odd[5].1[frame + 6] = 0;
+    odd.extend([0x00, 0x01, 0x10, 0x50, 0x05, 0xff].map(|sampling| ("sampling", with(frame + 11, sampling))));
+    odd.extend([0x00, 0x33, 0xff].map(|sampling| ("sampling of chrominance", with(frame + 14, sampling))));
+    for (what, bytes) in odd {
+        let (direct, from_pixels) = filtered(&bytes, SPEC);
+        assert_eq!(direct, None, "{what}");
+        assert!(matches!(from_pixels, Err(Failure::Decode(..) | Failure::Unsupported(_))), "{what}");
+    }
+    // As in a film of JPEG images, where everybody knows the codes.
+    let without_codes = (0..4).fold(bytes, |bytes, _| without(&bytes, 0xc4));
+    assert_eq!(filtered(&without_codes, SPEC).0, None);
+}
+
+#[test]
+fn no_more_memory_is_taken_for_restarts_than_the_image_may_have() {
+    let bytes = encoded(400, 300, |encoder| encoder.set_restart_interval(40));
+    let scan = segment(&bytes, 0xda);
+    let data = scan + 2 + usize::from(u16::from_be_bytes([bytes[scan + 2], bytes[scan + 3]]));
+    // Each of these would be given its padding.
+    let restarts: Vec<u8> = (0..100_000_u32).flat_map(|number| [0xff, 0xd0 | (number % 8) as u8]).collect();
+    let hostile = [&bytes[..data], &restarts, &[0xff, 0xd9]].concat();
+    assert_eq!(filtered(&hostile, SPEC).0, None);
+    assert!(direct::unstuffed(&hostile[data..], 100_001).is_none());
+    // 1900 blocks, 40 between two restarts.
+    assert!(direct::unstuffed(&bytes[data..], 48).is_some());
+    assert!(direct::unstuffed(&bytes[data..], 47).is_none() && direct::unstuffed(&bytes[data..], 49).is_none());
 }

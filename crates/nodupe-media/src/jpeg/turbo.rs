@@ -44,3 +44,6 @@ pub(super) fn read(bytes: &[u8], wanted: Wanted, buffer: &mut Vec<u8>) -> Result
     let pixels = zeroed(buffer, pitch * height);
     decompressor.decompress(bytes, Image { pixels, width, pitch, height, format })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use image::{RgbImage, imageops};
 use nodupe_core::{Filter, Fit, InputSpec, View};
 use nodupe_media::Decoder;
 
-use crate::pictures::{decoded, difference, oriented, smooth};
+use crate::pictures::{decoded, difference, exif, jpeg, oriented, smooth};
 
 /// What has to be stored for `shown` to be shown, and what is then done to it.
 fn stored(shown: &RgbImage, orientation: u16) -> (RgbImage, View) {
@@ -55,6 +55,25 @@ fn all_eight_orientations_show_the_same_picture() {
                         );
                     }
                 }
+            }
+        }
+    }
+}
+
+/// As libjpeg-turbo does it, where that is built in.
+#[test]
+fn a_picture_that_is_decoded_at_a_part_of_its_size_is_shown_the_same_way_up() {
+    let picture = smooth(331, 247);
+    for (width, height) in [(40, 30), (150, 60), (82, 61)] {
+        for spec in [InputSpec::rgb(width, height), InputSpec::luma(width, height)] {
+            let (_, upright) = decoded(&jpeg(&picture, |_| {}), &spec).unwrap();
+            for orientation in 1..=8 {
+                let (stored, view) = stored(&picture, orientation);
+                let bytes = jpeg(&stored, |encoder| encoder.add_exif_metadata(&exif(orientation)).unwrap());
+                let (info, pixels) = decoded(&bytes, &spec).unwrap();
+                assert_eq!((info.width, info.height, info.orientation), (331, 247, view));
+                let off = difference(&pixels, &upright);
+                assert!(off <= 6, "{spec} {orientation}: {off}");
             }
         }
     }
