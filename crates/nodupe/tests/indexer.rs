@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nodupe::core::{
-    EmbedError, EmbeddedBatch, EmbeddingRegistration, IndexError, SimilarityRegistration, Storage, Undescribable,
-    package,
+    EmbedError, EmbeddedBatch, EmbeddingRegistration, IndexError, Matching, SimilarityRegistration, Storage,
+    Undescribable, package,
 };
 use nodupe::dedup::{Progress, Stage};
 use nodupe::index::{BundleError, Index, WriteLock};
@@ -28,6 +28,7 @@ struct Turns {
     info: BackendInfo,
     space: EmbeddingSpace,
     spec: InputSpec,
+    matching: Matching,
 }
 
 fn space(_: &Options) -> Result<EmbeddingSpace, nodupe::Unavailable> {
@@ -36,7 +37,16 @@ fn space(_: &Options) -> Result<EmbeddingSpace, nodupe::Unavailable> {
 
 const TURNS: EmbeddingRegistration = EmbeddingRegistration::new("turns", package!(), space, |options| {
     let info = BackendInfo::new("turns", package!());
-    Ok(Box::new(Turns { info, space: space(options)?, spec: InputSpec::luma(8, 8) }))
+    let matching = Matching::default();
+    Ok(Box::new(Turns { info, space: space(options)?, spec: InputSpec::luma(8, 8), matching }))
+})
+.with_priority(1);
+
+/// The same, described as keypoints.
+const PARTS: EmbeddingRegistration = EmbeddingRegistration::new("turns", package!(), space, |options| {
+    let info = BackendInfo::new("turns", package!());
+    let matching = Matching::keypoints(0.5);
+    Ok(Box::new(Turns { info, space: space(options)?, spec: InputSpec::luma(8, 8), matching }))
 })
 .with_priority(1);
 
@@ -69,6 +79,10 @@ impl EmbeddingBackend for Turns {
             }
         }
         EmbeddedBatch::new(Embeddings::from_bits(self.space.clone(), rows).unwrap(), outcomes)
+    }
+
+    fn matching(&self) -> Matching {
+        self.matching
     }
 
     fn max_batch(&self) -> Option<NonZeroUsize> {
@@ -255,4 +269,28 @@ fn a_change_waits_for_no_other_and_a_failed_one_leaves_nothing() {
     assert!(!folder.index().exists());
     indexer.build(folder.index(), [folder.photos()]).unwrap();
     assert_eq!(Index::open(folder.index(), &registry, &Options::new()).unwrap().backend().len().unwrap(), 1);
+}
+
+#[test]
+fn a_backend_whose_rows_are_parts_of_images_fills_and_asks_no_index() {
+    let folder = Folder::new(&[3, 6]);
+    let mut registry = registry(reference::REGISTRATION);
+    let whole = Indexer::new().with_registry(&registry);
+    whole.build(folder.index(), [folder.photo(3)]).unwrap();
+    // The same space, and rows of another meaning.
+    registry = Registry::empty();
+    registry.register(PARTS).unwrap();
+    registry.register(reference::REGISTRATION.with_supports(|_| true).with_priority(1)).unwrap();
+    let indexer = Indexer::new().with_registry(&registry);
+    let new = folder.0.path().join("new");
+    let errors = [
+        indexer.build(&new, [folder.photos()]).unwrap_err(),
+        indexer.add(folder.index(), [folder.photo(6)]).unwrap_err(),
+        indexer.open(folder.index()).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, IndexerError::Parts { backend: "turns" }), "{error}");
+        assert!(error.to_string().contains("name another backend"), "{error}");
+    }
+    assert!(!new.exists());
 }

@@ -12,7 +12,7 @@ use nodupe_index::{Index, Manifest, WriteLock, read_manifest};
 use nodupe_select::Report;
 
 use super::ids::{id_of, part_of, real_path};
-use super::{Indexer, IndexerError, refuse_existing};
+use super::{Indexer, IndexerError, of_images, refuse_existing};
 use crate::choice;
 use crate::compute::compute_views;
 
@@ -69,7 +69,7 @@ impl Indexer<'_> {
         let (path, started) = (path.as_ref(), Instant::now());
         refuse_existing(path, self.replace)?;
         let registry = self.registry();
-        let selected = choice::selector(&registry, &self.options, self.embedding.as_ref()).embedding()?;
+        let selected = of_images(choice::selector(&registry, &self.options, self.embedding.as_ref()).embedding()?)?;
         let space = selected.backend.space();
         // A wish that cannot be met is said now and not after the walk.
         self.similarity(&registry).check_similarity(&IndexSpec::new(space))?;

@@ -29,6 +29,16 @@ pub enum IndexerError {
         /// What was tried.
         source: Box<SelectError>,
     },
+    /// The rows of a backend describe parts of images. Parts that are alike say nothing of their images one by one, so an index does
+    /// not hold them.
+    #[error(
+        "an index holds embeddings of whole images, and those of {backend} describe keypoints in them; name another backend, or \
+         compare the files themselves: a scan does ask {backend}"
+    )]
+    Parts {
+        /// The backend.
+        backend: &'static str,
+    },
     /// The bundle could not be opened or saved.
     #[error(transparent)]
     Bundle(#[from] BundleError),

@@ -10,7 +10,9 @@ mod search;
 use std::borrow::Cow;
 use std::path::Path;
 
-use nodupe_core::{EmbeddingBackend, EmbeddingSpace, IndexError, IndexSpec, Options, Registry, SimilarityBackend};
+use nodupe_core::{
+    Describes, EmbeddingBackend, EmbeddingSpace, IndexError, IndexSpec, Options, Registry, SimilarityBackend,
+};
 use nodupe_dedup::{Progress, Silent, WalkOptions};
 use nodupe_index::{BundleError, WriteLock, read_manifest};
 use nodupe_media::PoolOptions;
@@ -227,18 +229,27 @@ impl<'a> Indexer<'a> {
             options = options.with_model(model);
         }
         let selected = choice::selector(registry, &options, self.embedding.as_ref()).producing(space).embedding();
-        selected.map_err(|source| match source.report() {
+        let selected = selected.map_err(|source| match source.report() {
             Some(_) => {
                 let space = Box::new(space.clone());
                 IndexerError::Space { help: help_for(&space), space, source: Box::new(source) }
             }
             None => source.into(),
-        })
+        })?;
+        of_images(selected)
     }
 
     /// What an index that is there is opened with: options that nobody knows are refused as they are when one is made.
     fn checked(&self, registry: &Registry) -> Result<(), IndexerError> {
         Ok(registry.check(&self.options).map_err(SelectError::from)?)
+    }
+}
+
+/// Refuses a backend whose rows are no images.
+fn of_images(selected: Selected<dyn EmbeddingBackend>) -> Result<Selected<dyn EmbeddingBackend>, IndexerError> {
+    match selected.backend.matching().describes {
+        Describes::Image => Ok(selected),
+        _ => Err(IndexerError::Parts { backend: selected.backend.info().name }),
     }
 }
 
