@@ -1,13 +1,19 @@
 //! Ctrl-C: the first one asks, one that follows later insists.
 
+use std::path::PathBuf;
 use std::process::exit;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
+use crate::path::shown;
 use crate::say::say;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// What is in the way of nobody but us: see [`remove_when_leaving`].
+static WORK: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// The exit code of a program that was interrupted: 128 and the number of SIGINT.
 pub(crate) const CODE: u8 = 130;
@@ -38,6 +44,7 @@ fn listen_and(say_so: impl Fn() + Send + 'static) {
                 first = Some(now);
                 say_so();
             } else if insists(first, now) {
+                remove_work();
                 exit(i32::from(CODE));
             }
         });
@@ -50,6 +57,24 @@ fn listen_and(say_so: impl Fn() + Send + 'static) {
 /// Whether to stop.
 pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Relaxed)
+}
+
+/// Has a folder removed where the program leaves at once: nobody who holds it is dropped then.
+#[cfg(feature = "eval")]
+pub(crate) fn remove_when_leaving(folder: &std::path::Path) {
+    *WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.to_owned());
+}
+
+fn remove_work() {
+    let Some(folder) = WORK.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    // Other threads go on writing into it until the very end.
+    for _ in 0..50 {
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => thread::sleep(Duration::from_millis(10)),
+            _ => return,
+        }
+    }
+    say(format_args!("warning: {} could not be removed", shown(&folder)));
 }
 
 /// Whether a signal is one more wish and not the echo of the first one.
@@ -74,5 +99,24 @@ mod tests {
         ASKED.store(true, Ordering::Relaxed);
         listen("nothing is lost");
         assert!(!is_asked());
+    }
+
+    #[cfg(feature = "eval")]
+    #[test]
+    fn the_folder_of_unfinished_work_is_removed_while_others_write_into_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = folder.path().join("work");
+        fs::create_dir(&work).unwrap();
+        remove_when_leaving(&work);
+        let file = |number: u32| work.join(number.to_string());
+        thread::scope(|scope| {
+            // Ends with the folder.
+            scope.spawn(|| (0..).map(file).take_while(|file| fs::write(file, "more").is_ok()).count());
+            thread::sleep(Duration::from_millis(20));
+            remove_work();
+        });
+        assert!(!work.exists() && folder.path().exists());
+        // Once is enough.
+        remove_work();
     }
 }

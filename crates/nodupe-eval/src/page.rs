@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::plot::{COLOURS, Coloured, curves, escaped, histogram, transforms};
-use crate::report::{ResultSummary, SetSummary, Summary};
+use crate::report::{RANKS_LESS, ResultSummary, SetSummary, Summary};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;\
@@ -49,6 +49,9 @@ fn section(html: &mut String, set: &SetSummary, results: &[Coloured<'_>]) {
         return;
     }
     table(html, results);
+    if results.iter().any(|(result, _)| result.ranks_less()) {
+        let _ = writeln!(html, "<p>{RANKS_LESS}</p>");
+    }
     let _ = writeln!(html, "<div class=\"plots\">{}{}", curves(results), transforms(results));
     for (result, colour) in results {
         if let Some(ranking) = &result.detail {

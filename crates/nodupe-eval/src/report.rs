@@ -22,16 +22,35 @@ pub struct Measured {
     pub embedding: String,
     /// The model whose vectors they are.
     pub model: String,
+    /// All embedding backends that the scan asked, in its order; the groups are what they found together.
+    pub tiers: Vec<String>,
     /// The similarity backend; `None` where none was needed.
     pub similarity: Option<String>,
     /// From which similarity on two images were near duplicates; `None` where there is not one threshold.
     pub threshold: Option<f32>,
     /// The groups that were reported.
     pub groups: GroupScore,
-    /// All pairs by their similarity, where that was asked for.
+    /// All pairs by their similarity, where that was asked for: by `embedding` alone, whatever other tiers there were.
     pub ranking: Option<Ranking>,
     /// Time and memory.
     pub cost: Cost,
+}
+
+impl Measured {
+    /// What it is called in tables: the backend that was chosen with its model, the other tiers, the similarity backend.
+    fn name(&self) -> String {
+        let mut name = self.embedding.clone();
+        if self.model != name {
+            name = format!("{name} {}", self.model);
+        }
+        for tier in self.tiers.iter().filter(|tier| **tier != self.embedding) {
+            name = format!("{name} + {tier}");
+        }
+        match &self.similarity {
+            Some(similarity) => format!("{name}, {similarity}"),
+            None => name,
+        }
+    }
 }
 
 /// Time and memory of a run. Those of several sets add up, but for memory, of which the largest counts.
@@ -143,6 +162,17 @@ pub struct ResultSummary {
     pub(crate) detail: Option<Ranking>,
 }
 
+/// What stands beside tables in which [`ResultSummary::ranks_less`] of any result.
+pub(crate) const RANKS_LESS: &str = "µAP, R at P and R@1 rank all pairs by the backend that is named first alone; precision, recall \
+                                     and F1 are of all tiers together, at their thresholds.";
+
+impl ResultSummary {
+    /// Whether its ranking leaves out tiers that its groups are made by.
+    pub(crate) fn ranks_less(&self) -> bool {
+        self.ranking.is_some() && self.run.as_ref().is_some_and(|run| run.tiers.len() > 1)
+    }
+}
+
 /// What ran and what it cost. Speeds are in images a second.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
@@ -150,6 +180,7 @@ pub struct ResultSummary {
 pub struct RunSummary {
     pub embedding: String,
     pub model: String,
+    pub tiers: Vec<String>,
     pub similarity: Option<String>,
     pub threshold: Option<f32>,
     pub images: u64,
@@ -249,13 +280,7 @@ impl Evaluation {
             }
             return;
         }
-        let mut name = measured.embedding.clone();
-        if measured.model != name {
-            name = format!("{name} {}", measured.model);
-        }
-        if let Some(similarity) = &measured.similarity {
-            name = format!("{name}, {similarity}");
-        }
+        let name = measured.name();
         let (set, key) = (set.to_owned(), key.to_owned());
         self.rows.push(Row { set, key, name, groups: measured.groups.clone(), run: Some(measured) });
     }
@@ -324,6 +349,7 @@ fn run(measured: &Measured) -> RunSummary {
     RunSummary {
         embedding: measured.embedding.clone(),
         model: measured.model.clone(),
+        tiers: measured.tiers.clone(),
         similarity: measured.similarity.clone(),
         threshold: measured.threshold,
         images,
@@ -384,6 +410,7 @@ pub(crate) mod tests {
         let measured = Measured {
             embedding: "perceptual".into(),
             model: "pdq".into(),
+            tiers: vec!["perceptual".into(), "keypoints".into()],
             similarity: Some("bruteforce".into()),
             threshold: Some(0.8),
             groups: GroupScore::of(&labels, [["a", "a1"]]),
@@ -406,7 +433,7 @@ pub(crate) mod tests {
         let [ours, theirs] = &summary.results[..] else { panic!("{}", summary.results.len()) };
         assert_eq!(
             (ours.name.as_str(), ours.groups.true_pairs, ours.groups.recall),
-            ("perceptual pdq, bruteforce", 6, Some(1.0 / 3.0))
+            ("perceptual pdq + keypoints, bruteforce", 6, Some(1.0 / 3.0))
         );
         assert_eq!((theirs.groups.precision, theirs.ranking.is_none()), (Some(0.0), true));
         let run = ours.run.as_ref().unwrap();

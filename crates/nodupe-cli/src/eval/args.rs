@@ -14,7 +14,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   nodupe eval ~/Pictures
   nodupe eval --model sscd-int8 --model sscd-distilled --html report.html ~/Pictures
-  nodupe eval --sets heavy,strong --seed 1 --seed 2 --similarity bruteforce --similarity hnsw ~/Pictures
+  nodupe eval --sets heavy,strong --seeds 1,2,3 --similarity bruteforce --similarity hnsw ~/Pictures
   nodupe eval --keep sets ~/Pictures
   nodupe eval --labels sets/heavy-1/labels.json --groups 'another tool=found.json'
   nodupe eval --embedding perceptual ~/Pictures -- --threshold 0.9 --no-views
@@ -27,7 +27,8 @@ pairs, the same of all pairs ranked by similarity (µAP, recall R at precisions,
 What stands behind `--` is said to every scan; `nodupe scan --help` lists it. Photographs of PHOTOS that are copies of each other count as \
 mistakes that they are not: take a folder without any.
 
-Exit codes: 0 done, 1 failed or a run failed, 2 wrong usage, 130 interrupted (nothing is kept that was not to be kept).";
+Exit codes: 0 done, 1 failed or a run failed, 2 wrong usage, 130 interrupted: what was measured by then is printed, but for --html, and \
+nothing is kept that was not to be kept.";
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EvalArgs {
@@ -37,8 +38,8 @@ pub(crate) struct EvalArgs {
     /// Which sets to make: basic, heavy, strong.
     #[arg(long, value_name = "SETS", value_delimiter = ',', default_values = ["basic", "heavy"])]
     pub(crate) sets: Vec<TransformSet>,
-    /// What decides all that is left to chance; may be repeated, and the sets of all seeds are pooled.
-    #[arg(long = "seed", value_name = "N", default_values_t = [1])]
+    /// What decides all that is left to chance; of several, such as 1,2,3, the sets are pooled.
+    #[arg(long, alias = "seed", value_name = "SEEDS", value_delimiter = ',', default_values_t = [1])]
     pub(crate) seeds: Vec<u64>,
     /// The most photographs to make groups of in each set.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]

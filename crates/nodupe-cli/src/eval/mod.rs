@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use nodupe::eval::{EvalError, Evaluation, GroupScore, PRECISIONS, Summary, page, read_groups};
+use nodupe::eval::{EvalError, Evaluation, GroupScore, Labels, Measured, PRECISIONS, Summary, page, read_groups};
 use nodupe::{Preference, Registry, Selector};
 use serde::Serialize;
 
 use crate::args::{Args, Command};
 use crate::eval::args::EvalArgs;
-use crate::eval::sets::{MadeJson, Sets};
+use crate::eval::sets::{MadeJson, Set, Sets};
 use crate::failure::Failure;
 use crate::path::shown_text;
 use crate::progress::Bar;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<ExitCode, Failure> {
     runs.iter().try_for_each(|run| run.check(args))?;
     let groups = args.groups.iter().map(|(name, file)| Ok((name.as_str(), read_groups(file)?)));
     let groups = groups.collect::<Result<Vec<_>, EvalError>>()?;
-    interrupt::listen("what was made for this is removed");
+    interrupt::listen("what was measured is shown, and what was made for it removed");
     threads::start(args.threads)?;
     let bar = Bar::new(args.quiet);
     // Sets that are not to be kept are removed when this goes, however it goes.
@@ -40,48 +40,88 @@ pub(crate) fn run(args: &EvalArgs) -> Result<ExitCode, Failure> {
     };
     bar.clear();
 
-    let mut evaluation = Evaluation::new();
-    for labels in &sets.labels {
-        evaluation.add_set(labels.labels());
-    }
     for (name, groups) in &groups {
-        add_groups(&mut evaluation, &sets, name, groups);
-    }
-    let result = sets.work.path().join("result.json");
-    for labels in &sets.labels {
-        for run in &runs {
-            if interrupt::is_asked() {
-                return Ok(ExitCode::from(interrupt::CODE));
-            }
-            if !args.quiet {
-                let seed = labels.labels().seed().map(|seed| format!(" {seed}")).unwrap_or_default();
-                say(format_args!("running {} on {}{seed}", run.name, labels.labels().name()));
-            }
-            match child::measure(&run.arguments(args, labels.file(), &result), &result)? {
-                _ if interrupt::is_asked() => return Ok(ExitCode::from(interrupt::CODE)),
-                Ok(measured) => evaluation.add_run(labels.labels().name(), &run.name, measured),
-                Err(why) => {
-                    say(format_args!("error: {}: {}", shown_text(&run.name), shown_text(&why)));
-                    evaluation.add_failure(labels.labels().name(), &run.name, why);
-                }
-            }
+        if !sets.labels.iter().any(|set| names_any(set.labels(), groups)) {
+            say(format_args!("warning: the groups of {} name no file of any set", shown_text(name)));
         }
     }
-    report(args, &evaluation.summary(), &sets)
+    let mut evaluation = Evaluation::new();
+    let mut known: Vec<&str> = Vec::new();
+    let mut left = runs.len() * sets.labels.len();
+    for set in &sets.labels {
+        let labels = set.labels();
+        let outcomes = outcomes(args, &runs, set, &sets)?;
+        let is_whole = outcomes.len() == runs.len();
+        // Results that lack a seed are not pooled with those that have it.
+        if !is_whole && (outcomes.is_empty() || known.contains(&labels.name())) {
+            break;
+        }
+        left -= outcomes.len();
+        known.push(labels.name());
+        evaluation.add_set(labels);
+        for (name, groups) in groups.iter().filter(|(_, groups)| names_any(labels, groups)) {
+            evaluation.add_groups(labels.name(), name, GroupScore::of(labels, groups));
+        }
+        for (run, outcome) in runs.iter().zip(outcomes) {
+            match outcome {
+                Ok(measured) => evaluation.add_run(labels.name(), &run.name, measured),
+                Err(why) => evaluation.add_failure(labels.name(), &run.name, why),
+            }
+        }
+        if !is_whole {
+            break;
+        }
+    }
+    if interrupt::is_asked() && known.is_empty() {
+        return Ok(ExitCode::from(interrupt::CODE));
+    }
+    report(args, &evaluation.summary(), &sets, left)
 }
 
-fn report(args: &EvalArgs, summary: &Summary, sets: &Sets) -> Result<ExitCode, Failure> {
-    if let Some(file) = &args.html {
+/// What became of the runs over a set, in their order; of fewer than there are where it was interrupted.
+fn outcomes(args: &EvalArgs, runs: &[Run], set: &Set, sets: &Sets) -> Result<Vec<Result<Measured, String>>, Failure> {
+    let result = sets.work.path().join("result.json");
+    let mut outcomes = Vec::with_capacity(runs.len());
+    for run in runs {
+        if interrupt::is_asked() {
+            break;
+        }
+        if !args.quiet {
+            let seed = set.labels().seed().map(|seed| format!(" {seed}")).unwrap_or_default();
+            say(format_args!("running {} on {}{seed}", run.name, set.labels().name()));
+        }
+        let outcome = child::measure(&run.arguments(args, set.file(), &result), &result)?;
+        match &outcome {
+            _ if interrupt::is_asked() => break,
+            Ok(_) => {}
+            Err(why) => say(format_args!("error: {}: {}", shown_text(&run.name), shown_text(why))),
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+/// Prints what was measured. `left` runs are not in it, because it was interrupted.
+fn report(args: &EvalArgs, summary: &Summary, sets: &Sets, left: usize) -> Result<ExitCode, Failure> {
+    let interrupted = left > 0;
+    if let Some(file) = args.html.as_ref().filter(|_| !interrupted) {
         fs::write(file, page(summary)).map_err(|error| EvalError::Io { path: file.clone(), source: error })?;
     }
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        json::print(&mut out, &Document { version: json::VERSION, precisions: PRECISIONS, made: &sets.made, summary })?;
+        let (version, made) = (json::VERSION, &sets.made);
+        json::print(&mut out, &Document { version, precisions: PRECISIONS, interrupted, made, summary })?;
     } else {
         write!(out, "{summary}")?;
         sets.made.iter().try_for_each(|made| writeln!(out, "{made}"))?;
+        if interrupted {
+            writeln!(out, "\ninterrupted: {left} of the runs over these sets are not in it")?;
+        }
     }
     out.flush()?;
+    if interrupted {
+        return Ok(ExitCode::from(interrupt::CODE));
+    }
     Ok(if summary.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -90,25 +130,16 @@ struct Document<'a> {
     version: u32,
     /// Those of `recall_at_precision`.
     precisions: [f64; 3],
+    /// Whether runs are missing, or seeds, because it was interrupted.
+    interrupted: bool,
     made: &'a [MadeJson],
     #[serde(flatten)]
     summary: &'a Summary,
 }
 
-/// Adds what another tool found to the sets that it was found in.
-fn add_groups(evaluation: &mut Evaluation, sets: &Sets, name: &str, groups: &[Vec<PathBuf>]) {
-    let mut is_known = false;
-    for labels in sets.labels.iter().map(sets::Set::labels) {
-        let is_of_it = groups.iter().flatten().any(|path| labels.find(path).is_some());
-        if is_of_it {
-            is_known = true;
-            let score = GroupScore::of(labels, groups);
-            evaluation.add_groups(labels.name(), name, score);
-        }
-    }
-    if !is_known {
-        say(format_args!("warning: the groups of {name} name no file of any set"));
-    }
+/// Whether groups of another tool name any file of a set.
+fn names_any(labels: &Labels, groups: &[Vec<PathBuf>]) -> bool {
+    groups.iter().flatten().any(|path| labels.find(path).is_some())
 }
 
 /// One combination of backends.

@@ -65,6 +65,7 @@ impl fmt::Display for MadeJson {
 impl Sets {
     pub(super) fn make(args: &EvalArgs, bar: &Bar) -> Result<Self, Failure> {
         let mut sets = Self { labels: Vec::new(), made: Vec::new(), work: tempfile::tempdir()? };
+        interrupt::remove_when_leaving(sets.work.path());
         for file in &args.labels {
             sets.labels.push(Set::open(file)?);
         }
@@ -76,12 +77,8 @@ impl Sets {
             return Err(Failure::Failed(format!("{}: {}", shown(&skipped.path), skipped.message).into()));
         }
         let photographs: Vec<PathBuf> = files.into_iter().map(|file| file.path).collect();
-        let (mut kinds, mut seeds) = (args.sets.clone(), args.seeds.clone());
-        kinds.dedup();
-        seeds.sort_unstable();
-        seeds.dedup();
-        for &kind in &kinds {
-            for &seed in &seeds {
+        for kind in once_each(&args.sets) {
+            for seed in once_each(&args.seeds) {
                 let recipe = Recipe::new(kind, seed)
                     .with_photographs(args.photographs as usize)
                     .with_longest_side(args.longest_side);
@@ -120,4 +117,9 @@ impl Sets {
         self.made.push(MadeJson { set, seed, photographs, backgrounds, passed_over });
         Ok(())
     }
+}
+
+/// Each of what was given, in the order in which it was given first.
+fn once_each<T: Copy + PartialEq>(given: &[T]) -> impl Iterator<Item = T> {
+    given.iter().enumerate().filter(|&(place, one)| !given[..place].contains(one)).map(|(_, one)| *one)
 }

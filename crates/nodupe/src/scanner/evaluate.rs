@@ -52,6 +52,7 @@ impl Scanner<'_> {
         let mut measured = Measured {
             embedding: name(&scanned.embedding),
             model: scanned.space.model().to_owned(),
+            tiers: report.tiers.iter().map(|tier| tier.backend.to_owned()).collect(),
             similarity: scanned.similarity.as_ref().map(name),
             // One threshold says it only where one backend was asked, and for all images the same.
             threshold: match &report.tiers[..] {
