@@ -60,6 +60,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitCode, Failure> {
     interrupt::listen("what was made for this is removed");
     threads::start(args.backend.threads)?;
     let folder = tempfile::tempdir()?;
+    interrupt::remove_when_leaving(folder.path());
     let bar = Bar::new(args.quiet);
     let mut scanner = Scanner::new()
         .with_options(args.backend.options())

@@ -113,7 +113,7 @@ mod tests {
     fn the_page_holds_the_plots_and_fetches_nothing() {
         let html = page(&evaluation().summary());
         for part in [
-            "perceptual pdq, bruteforce",
+            "perceptual pdq + keypoints, bruteforce",
             "other &lt;tool&gt;",
             "<polyline",
             "Recall by transform",
