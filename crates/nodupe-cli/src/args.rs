@@ -5,9 +5,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use nodupe::dedup::{KeepRules, Linkage, WalkOptions};
+use nodupe::dedup::{Linkage, WalkOptions};
 use nodupe::media::{DecodeOptions, Limits, PoolOptions};
 use nodupe::{Effort, Options, Preference};
 
@@ -70,8 +69,6 @@ Examples:
   nodupe scan --embedding histogram --group-by complete photos more-photos
   nodupe scan --embedding 'perceptual!' --no-views photos
   nodupe scan --effort fast photos          the chosen embedding backend alone
-  nodupe scan --keep in:albums --keep resolution,oldest photos
-  nodupe scan --list -0 photos | xargs -0 mv -t to-delete
 
 A preference is a list of backends to try in order, then any that works (`ort-cuda,candle`); one that must run \
 (`faiss!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING and NODUPE_SIMILARITY hold \
@@ -230,16 +227,6 @@ pub(crate) struct ScanArgs {
     /// How pairs become groups.
     #[arg(long, value_name = "HOW", default_value = "average", value_parser = linkage())]
     pub(crate) group_by: Linkage,
-    /// Which file of a group to keep, by rules in their order: resolution, format, quality, size, oldest, newest, shallowest, and
-    /// in:FOLDER or not-in:FOLDER, each of which stands in a --keep of its own [default: resolution,format,quality,size,oldest].
-    #[arg(long, value_name = "RULES", value_parser = OsStringValueParser::new().try_map(|text| KeepRules::parse(&text)))]
-    pub(crate) keep: Vec<KeepRules>,
-    /// Print only the files that could go: all of each group but the one to keep, one a line.
-    #[arg(long, conflicts_with_all = ["json", "timings"])]
-    pub(crate) list: bool,
-    /// End each file of --list by a zero byte instead of a new line, as `xargs -0` reads them.
-    #[arg(short = '0', long, requires = "list")]
-    pub(crate) null: bool,
     #[command(flatten)]
     pub(crate) walk: WalkArgs,
     /// Say where the time went, also with --quiet; in JSON it is said in any case.

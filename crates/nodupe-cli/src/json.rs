@@ -2,11 +2,9 @@
 //! new version.
 
 use std::io::Write;
-use std::time::SystemTime;
 
 use nodupe::dedup::{
-    Audit, Calibration, Evidence, Group, KeepRule, KeypointMatch, Link, Member, Report, Seeing, Skipped, Stats,
-    TierReport,
+    Audit, Calibration, Evidence, Group, KeypointMatch, Link, Member, Report, Seeing, Skipped, Stats, TierReport,
 };
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
@@ -133,7 +131,6 @@ struct GroupJson<'a> {
     min_similarity: f32,
     weakest_link: Option<usize>,
     paths: Vec<JsonPath<'a>>,
-    keep: usize,
     files: Vec<FileJson>,
     links: Vec<LinkJson>,
 }
@@ -145,9 +142,6 @@ struct FileJson {
     width: u32,
     height: u32,
     format: &'static str,
-    quality: Option<u8>,
-    modified: Option<u64>,
-    worse_by: Option<&'static str>,
 }
 
 /// `a` and `b` are places in `paths`.
@@ -186,24 +180,14 @@ fn group(group: &Group) -> GroupJson<'_> {
         min_similarity: group.min_similarity,
         weakest_link: group.weakest,
         paths: group.files.iter().map(|file| JsonPath(&file.path)).collect(),
-        keep: group.keep,
         files: group.files.iter().map(file).collect(),
         links: group.links.iter().map(link).collect(),
     }
 }
 
 fn file(file: &Member) -> FileJson {
-    let Member { bytes, image, quality, modified, worse_by, .. } = file;
-    let since_1970 = modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    FileJson {
-        bytes: *bytes,
-        width: image.width,
-        height: image.height,
-        format: image.format.name(),
-        quality: *quality,
-        modified: since_1970.map(|since| since.as_secs()),
-        worse_by: worse_by.as_ref().map(KeepRule::name),
-    }
+    let Member { bytes, image, .. } = file;
+    FileJson { bytes: *bytes, width: image.width, height: image.height, format: image.format.name() }
 }
 
 fn link(link: &Link) -> LinkJson {

@@ -28,8 +28,6 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         json::write(&mut out, &scanned)?;
-    } else if args.list {
-        text::write_duplicates(&mut out, &scanned.report, if args.null { 0 } else { b'\n' })?;
     } else {
         text::write(&mut out, &scanned, args.quiet)?;
         if args.timings {
@@ -50,10 +48,6 @@ pub(crate) fn scanner(args: &ScanArgs) -> Scanner<'_> {
         .with_views(args.views.wish())
         .with_walk(args.walk.options())
         .with_decoding(args.walk.decoding(&args.backend));
-    if !args.keep.is_empty() {
-        let rules = args.keep.iter().flat_map(|rules| rules.rules().to_vec());
-        scanner = scanner.with_keep(rules.collect::<Vec<_>>().into());
-    }
     if let Some(precision) = args.precision {
         scanner = scanner.with_precision(Some(precision));
     }

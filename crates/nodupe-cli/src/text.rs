@@ -23,29 +23,6 @@ pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, quiet: bool) -> io:
     if quiet { Ok(()) } else { write_summary(out, scanned) }
 }
 
-/// Writes the files that could go, each followed by a byte: in the bytes of the system, for other programs.
-pub(crate) fn write_duplicates(out: &mut impl Write, report: &Report, end: u8) -> io::Result<()> {
-    for group in &report.groups {
-        let others = group.files.iter().enumerate().filter(|(place, _)| *place != group.keep);
-        for (_, file) in others {
-            write_path(out, &file.path)?;
-            out.write_all(&[end])?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn write_path(out: &mut impl Write, path: &std::path::Path) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt as _;
-    out.write_all(path.as_os_str().as_bytes())
-}
-
-#[cfg(not(unix))]
-fn write_path(out: &mut impl Write, path: &std::path::Path) -> io::Result<()> {
-    write!(out, "{}", path.display())
-}
-
 fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result<()> {
     let kind = match group.kind {
         GroupKind::Near => match group.weakest.and_then(|weakest| group.links.get(weakest)).map(|link| link.evidence) {
@@ -65,13 +42,9 @@ fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result
         let pad = width.saturating_sub(console::measure_text_width(path));
         let size = format!("{}x{}", file.image.width, file.image.height);
         let bytes = HumanBytes(file.bytes).to_string();
-        let keep = if place == group.keep { "keep" } else { "" };
-        write!(out, "  {keep:4} {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
-        let why = links[place].map(|(link, other)| why(link, other, &names));
-        let worse = file.worse_by.as_ref().map(|rule| format!("not kept: {rule}"));
-        let told: Vec<String> = why.into_iter().chain(worse).collect();
-        if !told.is_empty() {
-            write!(out, "  {}", style(told.join("; ")).dim())?;
+        write!(out, "   {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
+        if let Some((link, other)) = links[place] {
+            write!(out, "  {}", style(why(link, other, &names)).dim())?;
         }
         writeln!(out)?;
     }

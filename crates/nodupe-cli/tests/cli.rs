@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 mod pictures;
 
@@ -411,26 +411,4 @@ fn a_file_that_two_paths_reach_is_no_duplicate_of_itself() {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["stats"]["files"], 1);
     assert_eq!(found["groups"].as_array().unwrap().len(), 0);
-}
-
-#[test]
-fn a_group_says_which_file_to_keep_and_the_list_has_the_others() {
-    let folder = Folder::new();
-    let listed = |args: &[&str]| {
-        let output = folder.scan(&[&["--list", "-q"], args].concat());
-        String::from_utf8(output.stdout).unwrap()
-    };
-    // The bitmap is the largest of those that lose nothing.
-    assert_eq!(listed(&[]), "./one copy.png\n./one turned.jpg\n./one.png\n");
-    assert_eq!(listed(&["-0", "--keep", "in:./one.png"]), "./one copy.png\0./one turned.jpg\0./one.bmp\0");
-    let found = folder.json(&["--keep", "format", "--keep", "not-in:./one copy.png", "--keep", "size,oldest"]);
-    let group = &found["groups"][0];
-    assert_eq!(group["paths"][group["keep"].as_u64().unwrap() as usize], "./one.bmp");
-    let worse: Vec<_> = group["files"].as_array().unwrap().iter().map(|file| &file["worse_by"]).collect();
-    assert_eq!(worse, [&json!("not-in"), &json!("format"), &json!(null), &json!("size")]);
-    let text = String::from_utf8(folder.scan(&[]).stdout).unwrap();
-    assert!(text.contains("  keep ./one.bmp") && text.contains("; not kept: size"), "{text}");
-    for rules in ["best", "in:", ""] {
-        assert_eq!(folder.scan(&["--keep", rules]).status.code(), Some(2), "{rules}");
-    }
 }

@@ -8,7 +8,6 @@ use rayon::prelude::*;
 use crate::cascade::{TierPair, standing};
 use crate::disjoint::DisjointSets;
 use crate::embed::Image;
-use crate::keep::{Facts, KeepRules};
 use crate::linkage::{Linkage, cluster};
 use crate::report::{Evidence, Group, GroupKind, Link, Member};
 use crate::tier::{Tier, ratio};
@@ -29,7 +28,7 @@ pub(crate) struct Found<'a> {
 }
 
 /// The groups, by their first file.
-pub(crate) fn groups(found: &Found<'_>, linkage: Linkage, rules: &KeepRules) -> Vec<Group> {
+pub(crate) fn groups(found: &Found<'_>, linkage: Linkage) -> Vec<Group> {
     let stands = |image: u32| found.settled[image as usize] == image;
     let pairs = standing(found.pairs, found.settled);
     let mut clusters = cluster(found.unique.len(), &pairs, 1.0, linkage, |a, b| ratio(found.tiers, a, b));
@@ -76,7 +75,7 @@ pub(crate) fn groups(found: &Found<'_>, linkage: Linkage, rules: &KeepRules) -> 
     let mut groups: Vec<Group> = clusters
         .par_iter()
         .zip(within)
-        .filter_map(|(cluster, candidates)| found.group(cluster, candidates, &copies, rules))
+        .filter_map(|(cluster, candidates)| found.group(cluster, candidates, &copies))
         .collect();
     groups.sort_by(|a, b| a.files.first().map(|file| &file.path).cmp(&b.files.first().map(|file| &file.path)));
     groups
@@ -89,7 +88,6 @@ impl Found<'_> {
         cluster: &[u32],
         mut candidates: Vec<TierPair>,
         copies: &HashMap<usize, Vec<usize>>,
-        rules: &KeepRules,
     ) -> Option<Group> {
         let mut members: Vec<(usize, Image)> = Vec::new();
         for &image in cluster {
@@ -133,30 +131,20 @@ impl Found<'_> {
         }
         links.sort_by_key(|link| (link.a, link.b));
 
-        let facts = |&(file, image): &(usize, Image)| {
-            Facts::of(&self.files[file].path, self.files[file].bytes, image.info, rules)
-        };
-        let facts: Vec<Facts<'_>> = members.iter().map(facts).collect();
-        let (keep, worse_by) = rules.choose(&facts);
         let exact = links.iter().all(|link| link.evidence.is_exact());
         Some(Group {
             kind: if exact { GroupKind::Exact } else { GroupKind::Near },
             weakest: if exact { None } else { weakest(&links) },
             id: id(&self.files[members[0].0].path),
             min_similarity: links.iter().map(|link| link.similarity).fold(1.0, f32::min),
-            files: facts
+            files: members
                 .into_iter()
-                .zip(worse_by)
-                .map(|(Facts { path, bytes, image, quality, modified }, worse_by)| Member {
-                    path: path.to_owned(),
-                    bytes,
-                    image,
-                    quality,
-                    modified,
-                    worse_by,
+                .map(|(file, image)| Member {
+                    path: self.files[file].path.clone(),
+                    bytes: self.files[file].bytes,
+                    image: image.info,
                 })
                 .collect(),
-            keep,
             links,
         })
     }

@@ -2,14 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use nodupe_core::{Undescribable, View};
 use nodupe_media::{Costs, ImageInfo, MediaError};
 
 use crate::audit::Audit;
 use crate::calibration::Calibration;
-use crate::keep::KeepRule;
 use crate::keypoints::KeypointMatch;
 
 /// What a scan found: groups of duplicates, and what became of the files that are in none because they could not be read
@@ -81,8 +80,6 @@ pub struct Group {
     pub weakest: Option<usize>,
     /// The files, at least two, in the order of the walk.
     pub files: Vec<Member>,
-    /// The one to keep, by its place in [`files`](Self::files): the best by the [rules](crate::KeepRules) of the scan.
-    pub keep: usize,
     /// The strongest links that hold the group together: one fewer than there are files, and every file has at least one.
     pub links: Vec<Link>,
 }
@@ -117,12 +114,6 @@ pub struct Member {
     pub bytes: u64,
     /// What is known of the image.
     pub image: ImageInfo,
-    /// The quality that a JPEG was written with, 1 to 100 (see [`jpeg_quality`](nodupe_media::jpeg_quality)), where a rule asks for it.
-    pub quality: Option<u8>,
-    /// When the file was changed, where a rule asks for it.
-    pub modified: Option<SystemTime>,
-    /// The rule by which another file is better; `None` for the one to keep, and for those that are as good but come later.
-    pub worse_by: Option<KeepRule>,
 }
 
 /// Why two files of a group belong together.
@@ -274,9 +265,9 @@ pub struct Stats {
     pub pairs: usize,
     /// Groups.
     pub groups: usize,
-    /// Files in groups that could go: all but the one to keep of each.
+    /// Files in groups that could go: all but one of each.
     pub duplicates: usize,
-    /// Their bytes.
+    /// Their bytes, keeping the largest file of each group.
     pub duplicate_bytes: u64,
     /// Time of each stage, in its order.
     pub timings: Timings,

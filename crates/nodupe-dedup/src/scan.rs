@@ -12,7 +12,6 @@ use crate::cascade::Cascade;
 use crate::embed::EmbedFailure;
 use crate::groups::{Found, groups};
 use crate::identical::first_of_same_bytes;
-use crate::keep::KeepRules;
 use crate::linkage::Linkage;
 use crate::progress::{Progress, Silent, Stage};
 use crate::report::{Report, Skipped, Stats};
@@ -178,7 +177,6 @@ pub struct Scan<'a> {
     progress: &'a dyn Progress,
     min_recall: f64,
     linkage: Linkage,
-    keep: KeepRules,
     batch: Option<NonZeroUsize>,
     walk: WalkOptions,
     pool: PoolOptions,
@@ -208,7 +206,6 @@ impl<'a> Scan<'a> {
             progress: &Silent,
             min_recall: Self::DEFAULT_MIN_RECALL,
             linkage: Linkage::default(),
-            keep: KeepRules::default(),
             batch: None,
             walk: WalkOptions::default(),
             pool: PoolOptions::default(),
@@ -227,13 +224,6 @@ impl<'a> Scan<'a> {
     #[must_use]
     pub fn with_linkage(mut self, linkage: Linkage) -> Self {
         self.linkage = linkage;
-        self
-    }
-
-    /// Which file of a group is the one to keep.
-    #[must_use]
-    pub fn with_keep(mut self, rules: KeepRules) -> Self {
-        self.keep = rules;
         self
     }
 
@@ -339,12 +329,12 @@ impl<'a> Scan<'a> {
             pairs: &pairs,
             settled: &settled,
         };
-        let groups = groups(&found, self.linkage, &self.keep);
+        let groups = groups(&found, self.linkage);
         stats.groups = groups.len();
         for group in &groups {
+            let bytes = group.files.iter().map(|file| file.bytes);
             stats.duplicates += group.files.len() - 1;
-            let others = group.files.iter().enumerate().filter(|(place, _)| *place != group.keep);
-            stats.duplicate_bytes += others.map(|(_, file)| file.bytes).sum::<u64>();
+            stats.duplicate_bytes += bytes.clone().sum::<u64>() - bytes.max().unwrap_or_default();
         }
         stats.timings.group = stage.elapsed();
         stats.timings.total = started.elapsed();

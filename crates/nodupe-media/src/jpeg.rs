@@ -3,7 +3,6 @@
 
 mod direct;
 mod huffman;
-mod quality;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
 
@@ -21,8 +20,6 @@ use crate::jarosz::Kernel;
 use crate::orientation;
 use crate::picture::{Given, Header, Picture, Request, zeroed};
 use crate::samples::rgb_to_luma;
-
-pub use quality::jpeg_quality;
 
 /// Reads the header of a JPEG.
 pub(crate) fn open<'a>(request: &Request<'a>) -> Result<Box<dyn Picture + 'a>, Failure> {

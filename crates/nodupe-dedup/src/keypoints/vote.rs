@@ -16,11 +16,8 @@ const SPARE_BITS: u32 = 2;
 const REACH: usize = 32;
 /// Rows of a table that are looked at in one go.
 const PART: usize = 1 << 20;
-/// What part of the distance at which rows may match they have to be within to vote, at most.
+/// What part of the distance at which rows may match they have to be within to vote.
 const VOTE_DISTANCE: f32 = 0.8;
-/// Votes that pairs without a second one may have in all, about: the rows of strangers meet by chance, the more of them the more often, and have to
-/// be nearer then.
-const MOST_VOTES: usize = 4_000_000;
 
 /// Two rows that are near, by their numbers in their images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,13 +26,6 @@ struct Vote {
     b: u32,
     row_a: u16,
     row_b: u16,
-}
-
-impl Vote {
-    fn distance(&self, rows: &KeypointRows) -> u32 {
-        let row = |image, row: u16| rows.row(rows.of_image(image).start + usize::from(row));
-        differing(row(self.a, self.row_a), row(self.b, self.row_b))
-    }
 }
 
 /// The pairs of images of which at least two keypoints may be the same and have moved as one, the smaller number first, in
@@ -48,7 +38,7 @@ pub(crate) fn candidates(rows: &KeypointRows, mut each: impl FnMut() -> ControlF
     let images = Images::new(rows);
     let bits = rows.words * 64;
     let key_bits = ((usize::BITS - count.leading_zeros()) + SPARE_BITS).min(bits as u32).min(u32::BITS);
-    let mut near = (rows.max_distance as f32 * VOTE_DISTANCE) as u32;
+    let near = (rows.max_distance as f32 * VOTE_DISTANCE) as u32;
     // Each part has the keys that begin with the same bits.
     let part_bits = count.div_ceil(PART).max(1).next_power_of_two().trailing_zeros().min(key_bits) as usize;
     let mut found: Vec<(u32, u32)> = Vec::new();
@@ -79,30 +69,12 @@ pub(crate) fn candidates(rows: &KeypointRows, mut each: impl FnMut() -> ControlF
             drop(order);
             votes.extend(met);
             settle(rows, &mut votes, &mut found);
-            if table == 0 && part == 0 {
-                near = affordable(rows, &votes, near, TABLES << part_bits);
-                votes.retain(|vote| vote.distance(rows) <= near);
-            }
         }
         if each().is_break() {
             break;
         }
     }
     found
-}
-
-/// The largest distance up to `near` at which there are not too many votes, if what is left of one go is what will be left of each.
-fn affordable(rows: &KeypointRows, votes: &[Vote], near: u32, goes: usize) -> u32 {
-    let mut at = vec![0_usize; near as usize + 1];
-    for vote in votes {
-        at[vote.distance(rows).min(near) as usize] += goes;
-    }
-    let mut all = 0;
-    let is_few = |&(_, votes): &(u32, usize)| {
-        all += votes;
-        all <= MOST_VOTES
-    };
-    (0..).zip(at).take_while(is_few).last().map_or(0, |(distance, _)| distance)
 }
 
 /// The rows of a bucket that are near each other: each is compared with some that follow it.

@@ -209,7 +209,7 @@ const ZIGZAG: [u8; 64] = [
     47, 55, 62, 63,
 ];
 
-pub(super) fn quantisation_tables(mut segment: &[u8], tables: &mut [Option<[u16; 64]>; 4]) -> Option<()> {
+fn quantisation_tables(mut segment: &[u8], tables: &mut [Option<[u16; 64]>; 4]) -> Option<()> {
     while let [kind, rest @ ..] = segment {
         let table = tables.get_mut(usize::from(kind & 15))?;
         if kind >> 4 == 0 {
