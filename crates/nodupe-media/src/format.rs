@@ -61,6 +61,19 @@ impl ImageFormat {
         }
     }
 
+    /// How much of an image a file of this kind can hold.
+    pub const fn fidelity(self) -> Fidelity {
+        match self {
+            Self::Gif | Self::Ico => Fidelity::Palette,
+            Self::Dds => Fidelity::Blocks,
+            Self::Jpeg | Self::WebP => Fidelity::Lossy,
+            Self::Png | Self::Bmp | Self::Tiff | Self::Qoi | Self::Pnm | Self::Tga | Self::Farbfeld => {
+                Fidelity::Lossless
+            }
+            Self::Hdr | Self::OpenExr => Fidelity::HighRange,
+        }
+    }
+
     /// What `bytes` are. `name` decides only for formats without magic bytes.
     pub(crate) fn detect(bytes: &[u8], name: &Path) -> Result<Self, Failure> {
         let starts = |magic: &[u8]| bytes.starts_with(magic);
@@ -89,6 +102,23 @@ impl ImageFormat {
             _ => return Err(Failure::Unsupported(foreign(bytes))),
         })
     }
+}
+
+/// How much of an image a kind of file can hold, the least first. It is told by the format alone: what a file was made from may have lost
+/// more, and some formats are used in several ways (WebP counts as lossy and TIFF as lossless, which most are).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Fidelity {
+    /// 256 colours, or an icon: GIF, ICO.
+    Palette,
+    /// Four colours for each 4 × 4 pixels, whatever the image: DDS.
+    Blocks,
+    /// Lossy at a quality that the file chooses: JPEG, WebP.
+    Lossy,
+    /// All pixels as they were, 8 bits or more: PNG, BMP, TIFF, QOI, PNM, TGA, farbfeld.
+    Lossless,
+    /// Light beyond white, as floats: Radiance HDR, `OpenEXR`.
+    HighRange,
 }
 
 impl fmt::Display for ImageFormat {

@@ -3,8 +3,11 @@
 
 mod direct;
 mod huffman;
+mod quality;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
+
+pub use quality::jpeg_quality;
 
 use image::metadata::Orientation;
 use nodupe_core::{Channels, View};

@@ -21,6 +21,7 @@ mod source;
 pub use costs::Costs;
 pub use decoder::{DecodeOptions, Decoded, Decoder, ImageInfo, decode};
 pub use error::MediaError;
-pub use format::ImageFormat;
+pub use format::{Fidelity, ImageFormat};
+pub use jpeg::jpeg_quality;
 pub use limits::{Limit, Limits};
 pub use pool::{DecodePool, Decoding, PoolOptions};

@@ -203,13 +203,14 @@ fn add(to: &mut [f32; REACH], factor: f32, of: &[f32; REACH]) {
 }
 
 /// Where the coefficients are that come one after the other (T.81, figure 5).
-const ZIGZAG: [u8; 64] = [
+pub(super) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
     47, 55, 62, 63,
 ];
 
-fn quantisation_tables(mut segment: &[u8], tables: &mut [Option<[u16; 64]>; 4]) -> Option<()> {
+/// Enters the tables of a DQT segment, each in zigzag order. `None` where it is not as it should be.
+pub(super) fn quantisation_tables(mut segment: &[u8], tables: &mut [Option<[u16; 64]>; 4]) -> Option<()> {
     while let [kind, rest @ ..] = segment {
         let table = tables.get_mut(usize::from(kind & 15))?;
         if kind >> 4 == 0 {
