@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::cascade::{TierPair, standing};
 use crate::disjoint::DisjointSets;
 use crate::embed::Image;
+use crate::keep::KeepRules;
 use crate::linkage::{Linkage, cluster};
 use crate::report::{Evidence, Group, GroupKind, Link, Member};
 use crate::tier::{Tier, ratio};
@@ -25,6 +26,8 @@ pub(crate) struct Found<'a> {
     pub(crate) pairs: &'a [TierPair],
     /// For each image the one that stands for it; itself unless it is settled.
     pub(crate) settled: &'a [u32],
+    /// What says which file of a group to keep.
+    pub(crate) keep: &'a KeepRules,
 }
 
 /// The groups, by their first file.
@@ -132,19 +135,21 @@ impl Found<'_> {
         links.sort_by_key(|link| (link.a, link.b));
 
         let exact = links.iter().all(|link| link.evidence.is_exact());
+        let files: Vec<Member> = members
+            .iter()
+            .map(|&(file, image)| Member {
+                path: self.files[file].path.clone(),
+                bytes: self.files[file].bytes,
+                image: image.info,
+            })
+            .collect();
         Some(Group {
             kind: if exact { GroupKind::Exact } else { GroupKind::Near },
             weakest: if exact { None } else { weakest(&links) },
             id: id(&self.files[members[0].0].path),
             min_similarity: links.iter().map(|link| link.similarity).fold(1.0, f32::min),
-            files: members
-                .into_iter()
-                .map(|(file, image)| Member {
-                    path: self.files[file].path.clone(),
-                    bytes: self.files[file].bytes,
-                    image: image.info,
-                })
-                .collect(),
+            keep: self.keep.choose(&files),
+            files,
             links,
         })
     }

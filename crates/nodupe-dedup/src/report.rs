@@ -9,6 +9,7 @@ use nodupe_media::{Costs, ImageInfo, MediaError};
 
 use crate::audit::Audit;
 use crate::calibration::Calibration;
+use crate::keep::Keep;
 use crate::keypoints::KeypointMatch;
 
 /// What a scan found: groups of duplicates, and what became of the files that are in none because they could not be read
@@ -82,6 +83,20 @@ pub struct Group {
     pub files: Vec<Member>,
     /// The strongest links that hold the group together: one fewer than there are files, and every file has at least one.
     pub links: Vec<Link>,
+    /// Which file to keep, by the rules of the scan.
+    pub keep: Keep,
+}
+
+impl Group {
+    /// The file to keep.
+    pub fn kept(&self) -> Option<&Member> {
+        self.files.get(self.keep.file)
+    }
+
+    /// The files that could go: all others, in their order.
+    pub fn duplicates(&self) -> impl Iterator<Item = &Member> {
+        self.files.iter().enumerate().filter(|(place, _)| *place != self.keep.file).map(|(_, file)| file)
+    }
 }
 
 /// What kind of duplicates a group holds.
@@ -267,7 +282,7 @@ pub struct Stats {
     pub groups: usize,
     /// Files in groups that could go: all but one of each.
     pub duplicates: usize,
-    /// Their bytes, keeping the largest file of each group.
+    /// Their bytes: of all files of groups but those to [keep](Group::keep).
     pub duplicate_bytes: u64,
     /// Time of each stage, in its order.
     pub timings: Timings,

@@ -12,6 +12,7 @@ use crate::cascade::Cascade;
 use crate::embed::EmbedFailure;
 use crate::groups::{Found, groups};
 use crate::identical::first_of_same_bytes;
+use crate::keep::KeepRules;
 use crate::linkage::Linkage;
 use crate::progress::{Progress, Silent, Stage};
 use crate::report::{Report, Skipped, Stats};
@@ -177,6 +178,7 @@ pub struct Scan<'a> {
     progress: &'a dyn Progress,
     min_recall: f64,
     linkage: Linkage,
+    keep: KeepRules,
     batch: Option<NonZeroUsize>,
     walk: WalkOptions,
     pool: PoolOptions,
@@ -206,6 +208,7 @@ impl<'a> Scan<'a> {
             progress: &Silent,
             min_recall: Self::DEFAULT_MIN_RECALL,
             linkage: Linkage::default(),
+            keep: KeepRules::default(),
             batch: None,
             walk: WalkOptions::default(),
             pool: PoolOptions::default(),
@@ -224,6 +227,13 @@ impl<'a> Scan<'a> {
     #[must_use]
     pub fn with_linkage(mut self, linkage: Linkage) -> Self {
         self.linkage = linkage;
+        self
+    }
+
+    /// By which rules one file of each group is [kept](crate::Group::keep). Nothing is done to files.
+    #[must_use]
+    pub fn with_keep(mut self, keep: KeepRules) -> Self {
+        self.keep = keep;
         self
     }
 
@@ -328,13 +338,13 @@ impl<'a> Scan<'a> {
             tiers: &tiers,
             pairs: &pairs,
             settled: &settled,
+            keep: &self.keep,
         };
         let groups = groups(&found, self.linkage);
         stats.groups = groups.len();
         for group in &groups {
-            let bytes = group.files.iter().map(|file| file.bytes);
             stats.duplicates += group.files.len() - 1;
-            stats.duplicate_bytes += bytes.clone().sum::<u64>() - bytes.max().unwrap_or_default();
+            stats.duplicate_bytes += group.duplicates().map(|file| file.bytes).sum::<u64>();
         }
         stats.timings.group = stage.elapsed();
         stats.timings.total = started.elapsed();

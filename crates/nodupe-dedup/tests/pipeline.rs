@@ -11,7 +11,9 @@ use nodupe_core::{
     BackendInfo, BoxError, Channels, EmbedError, EmbeddedBatch, EmbeddingBackend, EmbeddingSpace, Embeddings, Filter,
     ImageBatch, IndexSpec, InputSpec, Matching, Orientation, SimilarityBackend, Undescribable, View, package,
 };
-use nodupe_dedup::{Evidence, GroupKind, Linkage, Progress, Report, Scan, ScanError, Seeing, Stage, TierOptions};
+use nodupe_dedup::{
+    Evidence, GroupKind, KeepRule, KeepRules, Linkage, Progress, Report, Scan, ScanError, Seeing, Stage, TierOptions,
+};
 use nodupe_media::PoolOptions;
 
 /// The brightness of a 4 × 4 thumbnail; what is all of one brightness cannot be described.
@@ -297,4 +299,23 @@ fn backends_that_break_their_promises_and_thresholds_that_are_none_are_errors() 
     let refuse = |_: &IndexSpec<'_>| Err("no index today".into());
     let refused = Scan::new(&honest, &refuse).run(&[folder.0.path().to_owned()]);
     assert!(matches!(refused, Err(ScanError::MakeIndex { .. })));
+}
+
+#[test]
+fn a_group_says_which_file_to_keep_and_the_others_are_what_could_go() {
+    let folder = Folder::new();
+    picture(&folder.at("a.png"), [0, 50, 100, 250]);
+    fs::create_dir(folder.at("sub")).unwrap();
+    // The largest file, and no better: not the one to keep.
+    picture(&folder.at("c.bmp"), [0, 50, 100, 250]);
+    fs::copy(folder.at("a.png"), folder.at("sub/b.png")).unwrap();
+    let in_sub = KeepRules::new([KeepRule::In(folder.at("sub")), KeepRule::Smallest]);
+    let report = folder.scan(|scan| scan.with_keep(in_sub)).unwrap();
+    let [group] = &report.groups[..] else { panic!("{:?}", report.groups) };
+    assert_eq!(group.kept().unwrap().path, folder.at("sub/b.png"));
+    let decided: Vec<(usize, &str)> = group.keep.over.iter().map(|lost| (lost.file, lost.rule.name())).collect();
+    assert_eq!(decided, [(0, "in"), (1, "in")]);
+    let bytes: u64 = group.duplicates().map(|file| file.bytes).sum();
+    assert_eq!((report.stats.duplicates, report.stats.duplicate_bytes), (2, bytes));
+    assert!(bytes > 2 * group.kept().unwrap().bytes, "{bytes}");
 }

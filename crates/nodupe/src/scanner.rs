@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use nodupe_core::{Describes, EmbeddingBackend, EmbeddingSpace, IndexSpec, Options, Registry, Tier};
-use nodupe_dedup::{Linkage, Progress, Report, Scan, ScanError, Silent, TierOptions, WalkOptions};
+use nodupe_dedup::{KeepRules, Linkage, Progress, Report, Scan, ScanError, Silent, TierOptions, WalkOptions};
 use nodupe_media::PoolOptions;
 use nodupe_select::{Preference, SelectError, Selected};
 
@@ -42,6 +42,7 @@ pub struct Scanner<'a> {
     precision: Option<f64>,
     min_recall: f64,
     linkage: Linkage,
+    keep: KeepRules,
     views: Option<bool>,
     walk: WalkOptions,
     decoding: PoolOptions,
@@ -120,6 +121,7 @@ impl<'a> Scanner<'a> {
             precision: Some(Self::DEFAULT_PRECISION),
             min_recall: Scan::DEFAULT_MIN_RECALL,
             linkage: Linkage::default(),
+            keep: KeepRules::default(),
             views: None,
             walk: WalkOptions::default(),
             decoding: PoolOptions::default(),
@@ -194,6 +196,13 @@ impl<'a> Scanner<'a> {
         self
     }
 
+    /// By which rules one file of each group is [kept](nodupe_dedup::Group::keep). Nothing is done to files.
+    #[must_use]
+    pub fn with_keep(mut self, keep: KeepRules) -> Self {
+        self.keep = keep;
+        self
+    }
+
     /// Whether the chosen backend is asked for each image under all eight rotations and flips. `None`: where that is cheap,
     /// and with [`Effort::Thorough`].
     #[must_use]
@@ -263,6 +272,7 @@ impl<'a> Scanner<'a> {
         let scan = Scan::cascade(tiers.collect(), &make_index)
             .with_min_recall(self.min_recall)
             .with_linkage(self.linkage)
+            .with_keep(self.keep.clone())
             .with_batch(self.options.batch())
             .with_walk(self.walk)
             .with_decoding(self.decoding.clone())
