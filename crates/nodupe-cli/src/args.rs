@@ -11,6 +11,7 @@ use nodupe::media::{DecodeOptions, Limits, PoolOptions};
 use nodupe::{Effort, Options, Preference};
 
 use crate::index::args::IndexCommand;
+use crate::keep::KeepArgs;
 use crate::threads;
 
 /// Finds near-duplicate images.
@@ -27,7 +28,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Find near-duplicate images in folders.
-    #[command(after_help = SCAN_HELP)]
+    #[command(after_help = format!("{SCAN_HELP}\n\n{}", crate::keep::help()))]
     Scan(ScanArgs),
     /// List the backends and whether they can run here.
     #[command(
@@ -69,6 +70,8 @@ Examples:
   nodupe scan --embedding histogram --group-by complete photos more-photos
   nodupe scan --embedding 'perceptual!' --no-views photos
   nodupe scan --effort fast photos          the chosen embedding backend alone
+  nodupe scan --keep in:originals,oldest .  what is in the folder originals, then the oldest
+  nodupe scan --print duplicates -0 photos | xargs -0 ls -l
 
 A preference is a list of backends to try in order, then any that works (`ort-cuda,candle`); one that must run \
 (`faiss!`); `gpu`; or `auto`. `nodupe backends` lists the names. NODUPE_EMBEDDING and NODUPE_SIMILARITY hold \
@@ -227,6 +230,8 @@ pub(crate) struct ScanArgs {
     /// How pairs become groups.
     #[arg(long, value_name = "HOW", default_value = "average", value_parser = linkage())]
     pub(crate) group_by: Linkage,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
     #[command(flatten)]
     pub(crate) walk: WalkArgs,
     /// Say where the time went, also with --quiet; in JSON it is said in any case.
@@ -409,6 +414,13 @@ mod tests {
     }
 
     #[test]
+    fn help_tells_the_default_rules() {
+        let default = format!("[default: {}]", nodupe::dedup::KeepRules::default());
+        let help = Args::command().find_subcommand_mut("scan").unwrap().render_long_help().to_string();
+        assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains(&default), "{help}");
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for wrong in [
             &["scan"][..],
@@ -419,6 +431,11 @@ mod tests {
             &["scan", "--min-recall", "1.01", "x"],
             &["scan", "--min-recall", "NaN", "x"],
             &["scan", "--group-by", "magic", "x"],
+            &["scan", "--keep", "biggest", "x"],
+            &["scan", "--keep", "in:/no/such/folder", "x"],
+            &["scan", "--print", "all", "x"],
+            &["scan", "--print", "kept", "--json", "x"],
+            &["scan", "--null", "x"],
             &["scan", "--threads", "0", "x"],
             &["scan", "--threads", "1025", "x"],
             &["embed", "--threads", "1025", "x"],

@@ -4,18 +4,20 @@
 use std::io::Write;
 
 use nodupe::dedup::{
-    Audit, Calibration, Evidence, Group, KeypointMatch, Link, Member, Report, Seeing, Skipped, Stats, TierReport,
+    Audit, Calibration, Evidence, Group, KeepRules, KeypointMatch, Link, Member, Report, Seeing, Skipped, Stats,
+    TierReport,
 };
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::keep;
 use crate::path::JsonPath;
 
 /// Of this JSON and of that of every other command.
 pub(crate) const VERSION: u32 = 1;
 
-pub(crate) fn write(out: &mut impl Write, scanned: &Scanned) -> Result<(), Failure> {
+pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, rules: &KeepRules) -> Result<(), Failure> {
     let Report { groups, skipped, tiers, stats, interrupted, .. } = &scanned.report;
     let name = scanned.embedding.selected().map(|attempt| attempt.name);
     let chosen = tiers.iter().find(|tier| Some(tier.backend) == name);
@@ -27,6 +29,7 @@ pub(crate) fn write(out: &mut impl Write, scanned: &Scanned) -> Result<(), Failu
         threshold: chosen.map(|tier| tier.threshold),
         audit: chosen.and_then(|tier| tier.audit.as_ref()).map(audited),
         tiers: tiers.iter().map(tier).collect(),
+        keep_rules: keep::rules(rules),
         groups: groups.iter().map(group).collect(),
         skipped: skipped.iter().map(|skipped| skip(skipped)).collect(),
         stats: stats_of(stats, tiers),
@@ -50,6 +53,7 @@ struct Document<'a> {
     threshold: Option<f32>,
     audit: Option<AuditJson>,
     tiers: Vec<TierJson>,
+    keep_rules: Vec<keep::RuleJson<'a>>,
     groups: Vec<GroupJson<'a>>,
     skipped: Vec<SkippedJson<'a>>,
     stats: StatsJson,
@@ -133,6 +137,7 @@ struct GroupJson<'a> {
     paths: Vec<JsonPath<'a>>,
     files: Vec<FileJson>,
     links: Vec<LinkJson>,
+    keep: keep::KeepJson<'a>,
 }
 
 /// What is known of the file at the same place in `paths`.
@@ -182,6 +187,7 @@ fn group(group: &Group) -> GroupJson<'_> {
         paths: group.files.iter().map(|file| JsonPath(&file.path)).collect(),
         files: group.files.iter().map(file).collect(),
         links: group.links.iter().map(link).collect(),
+        keep: keep::keep(group),
     }
 }
 

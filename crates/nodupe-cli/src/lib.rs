@@ -14,6 +14,8 @@ mod fetch;
 mod index;
 mod interrupt;
 mod json;
+mod keep;
+mod list;
 mod logging;
 mod models;
 mod path;

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::path::{shown, shown_text};
 use crate::progress::Bar;
 use crate::say::say;
-use crate::{interrupt, json, models, text, threads, timings};
+use crate::{interrupt, json, list, models, text, threads, timings};
 
 pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
     models::check(args.backend.model.as_deref())?;
@@ -27,7 +27,9 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode, Failure> {
 
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        json::write(&mut out, &scanned)?;
+        json::write(&mut out, &scanned, &args.keep.rules())?;
+    } else if let Some(which) = args.keep.print {
+        list::write(&mut out, &scanned.report.groups, which, args.keep.null)?;
     } else {
         text::write(&mut out, &scanned, args.quiet)?;
         if args.timings {
@@ -45,6 +47,7 @@ pub(crate) fn scanner(args: &ScanArgs) -> Scanner<'_> {
         .with_effort(args.effort)
         .with_threshold(args.threshold)
         .with_linkage(args.group_by)
+        .with_keep(args.keep.rules())
         .with_views(args.views.wish())
         .with_walk(args.walk.options())
         .with_decoding(args.walk.decoding(&args.backend));

@@ -13,6 +13,7 @@ use nodupe::dedup::{
 use nodupe::select::{Report as Choice, Source};
 use nodupe::{Scanned, View};
 
+use crate::keep;
 use crate::path::shown;
 
 pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, quiet: bool) -> io::Result<()> {
@@ -42,12 +43,14 @@ fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result
         let pad = width.saturating_sub(console::measure_text_width(path));
         let size = format!("{}x{}", file.image.width, file.image.height);
         let bytes = HumanBytes(file.bytes).to_string();
-        write!(out, "   {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
+        let mark = if place == group.keep.file { '*' } else { ' ' };
+        write!(out, " {mark} {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
         if let Some((link, other)) = links[place] {
             write!(out, "  {}", style(why(link, other, &names)).dim())?;
         }
         writeln!(out)?;
     }
+    writeln!(out, "   {}", style(keep::line(group, &names)).dim())?;
     writeln!(out)
 }
 
