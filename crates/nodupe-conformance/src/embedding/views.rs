@@ -19,8 +19,8 @@ pub(super) const CHECKS: &[Check<Subject>] = &[
     },
     Check {
         name: "orientation",
-        promise: "where embeddings are said to be invariant, all views of an image agree to a cosine of 1 - 1e-3, or their keypoints \
-                  on average to the threshold of the backend",
+        promise: "where embeddings are said to be invariant, all rotations and flips of an image agree to a cosine of 1 - 1e-3, \
+                  or their keypoints on average to the threshold of the backend",
         run: orientation,
     },
 ];
@@ -52,6 +52,11 @@ fn views(subject: &Subject) -> Seen {
             let turned: Vec<Vec<u8>> = turned.chunks(batch.image_bytes()).map(<[u8]>::to_vec).collect();
             let wanted = subject.embed(&turned)?;
             for image in 0..scenes.len() {
+                // There may be too little in a part of an image, if either way.
+                let is_blank = |batch: &EmbeddedBatch| batch.outcomes().get(image).is_some_and(Result::is_err);
+                if View::CROPS.contains(view) && is_blank(embedded) && is_blank(&wanted) {
+                    continue;
+                }
                 if !embedded.keypoints().is_empty() {
                     // Which come first depends on how the image lies.
                     invariant(subject, (embedded, image), (&wanted, image))?;
@@ -101,7 +106,8 @@ fn orientation(subject: &Subject) -> Seen {
     let data = scenes.concat();
     let batch = ImageBatch::for_spec(subject.spec(), &data).map_err(failed("making a test batch"))?;
     let upright = subject.embed(&scenes)?;
-    for view in possible(subject) {
+    // A part of an image is another image.
+    for view in possible(subject).into_iter().filter(|view| View::ORIENTATIONS.contains(view)) {
         let turned = view.apply(&batch).map_err(failed("turning the pixels"))?;
         let turned: Vec<Vec<u8>> = turned.chunks(batch.image_bytes()).map(<[u8]>::to_vec).collect();
         let turned = subject.embed(&turned)?;
