@@ -111,7 +111,13 @@ mod tests {
         let file = |number: u32| work.join(number.to_string());
         thread::scope(|scope| {
             // Ends with the folder.
-            scope.spawn(|| (0..u32::MAX).map(file).take_while(|file| fs::write(file, "more").is_ok()).count());
+            scope.spawn(|| {
+                let write = |file: &std::path::PathBuf| {
+                    thread::sleep(Duration::from_millis(2));
+                    fs::write(file, "more").is_ok()
+                };
+                (0..1_000).map(file).take_while(write).count()
+            });
             thread::sleep(Duration::from_millis(20));
             remove_work();
         });
