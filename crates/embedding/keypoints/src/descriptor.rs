@@ -1,6 +1,7 @@
 //! What a keypoint looks like: its orientation and 128 bits (Lowe 2004, sections 5 and 6).
 
 use std::f32::consts::TAU;
+use std::sync::LazyLock;
 
 use crate::patch::gradients;
 use crate::plane::Plane;
@@ -43,13 +44,42 @@ pub(crate) struct Descriptor {
     pub(crate) mirrored: bool,
 }
 
+/// What is the same for every patch, by the row or column of a sample.
+struct Samples {
+    /// The window of the orientation.
+    small: [f32; SMALL],
+    large: [Sample; LARGE],
+}
+
+/// A row or column of the large patch.
+#[derive(Clone, Copy)]
+struct Sample {
+    /// The window of the descriptor.
+    window: f32,
+    /// The cell whose centre is before it, where the first one is 1.
+    cell: usize,
+    /// How far it is from that centre, in cells.
+    part: f32,
+}
+
+static SAMPLES_OF_PATCHES: LazyLock<Samples> = LazyLock::new(|| Samples {
+    small: std::array::from_fn(|sample| {
+        let off = (sample as f32 - (SMALL - 1) as f32 / 2.0) * SMALL_STEP;
+        (-off * off / (2.0 * SMALL_WINDOW * SMALL_WINDOW)).exp()
+    }),
+    large: std::array::from_fn(|sample| {
+        let off = (sample as f32 - (LARGE - 1) as f32 / 2.0) / SAMPLES as f32;
+        let place = off + (CELLS + 1) as f32 / 2.0;
+        Sample { window: (-off * off / (CELLS * CELLS / 2) as f32).exp(), cell: place as usize, part: place.fract() }
+    }),
+});
+
 /// The angles of the strongest gradient directions around a place, in radians, the strongest first.
 pub(crate) fn orientations(plane: &Plane, centre: [f32; 2], sigma: f32) -> Vec<f32> {
     let mut histogram = [0.0; ORIENTATIONS];
-    let half = (SMALL - 1) as f32 / 2.0;
+    let window = &SAMPLES_OF_PATCHES.small;
     gradients::<SMALL>(plane, centre, SMALL_STEP * sigma, 0.0, |column, row, gradient| {
-        let (u, v) = ((column as f32 - half) * SMALL_STEP, (row as f32 - half) * SMALL_STEP);
-        let weight = gradient.length * (-(u * u + v * v) / (2.0 * SMALL_WINDOW * SMALL_WINDOW)).exp();
+        let weight = gradient.length * window[row] * window[column];
         spread(&mut histogram, gradient.turn, weight);
     });
     for _ in 0..2 {
@@ -78,13 +108,12 @@ fn around(histogram: &[f32; ORIENTATIONS], i: usize) -> [f32; 2] {
 }
 
 /// Adds a weight to the two bins of a circle that are nearest.
-fn spread(bins: &mut [f32], turn: f32, weight: f32) {
-    let place = turn * bins.len() as f32;
+fn spread<const BINS: usize>(bins: &mut [f32; BINS], turn: f32, weight: f32) {
+    let place = turn * BINS as f32;
     let low = place as usize;
     let part = place - low as f32;
-    let count = bins.len();
-    bins[low % count] += weight * (1.0 - part);
-    bins[(low + 1) % count] += weight * part;
+    bins[low % BINS] += weight * (1.0 - part);
+    bins[(low + 1) % BINS] += weight * part;
 }
 
 /// The descriptor of a place: histograms of gradient directions in 4 × 4 cells; a bit is set where a bin holds more than the median.
@@ -92,25 +121,21 @@ fn spread(bins: &mut [f32], turn: f32, weight: f32) {
 /// A mirrored image has mirrored descriptors. So that copies meet either way, the one whose gradients lean to the left of its
 /// orientation is mirrored first (Guo et al., *MIFT: a mirror reflection invariant feature descriptor*, 2009, decides likewise).
 pub(crate) fn describe(plane: &Plane, centre: [f32; 2], sigma: f32, angle: f32) -> Descriptor {
-    let mut histograms: Histograms = [0.0; BITS];
-    let half = (LARGE - 1) as f32 / 2.0;
+    let samples = &SAMPLES_OF_PATCHES.large;
+    // With a cell more on every side, for what is beyond the outermost centres.
+    let mut wide = [[[0.0; DIRECTIONS]; CELLS + 2]; CELLS + 2];
     gradients::<LARGE>(plane, centre, CELL / SAMPLES as f32 * sigma, angle, |column, row, gradient| {
-        // In cells, from the centre of the first one.
-        let cell = |sample: usize| (sample as f32 - half) / SAMPLES as f32 + (CELLS - 1) as f32 / 2.0;
-        let window = |cell: f32| (-(cell - 1.5) * (cell - 1.5) / (CELLS * CELLS / 2) as f32).exp();
-        let (u, v) = (cell(column), cell(row));
-        let weight = gradient.length * window(u) * window(v);
-        let (left, top) = (u.floor(), v.floor());
-        for (row, down) in [(top, 1.0 - (v - top)), (top + 1.0, v - top)] {
-            for (column, across) in [(left, 1.0 - (u - left)), (left + 1.0, u - left)] {
-                let inside = 0.0..CELLS as f32;
-                if inside.contains(&row) && inside.contains(&column) {
-                    let first = (row as usize * CELLS + column as usize) * DIRECTIONS;
-                    spread(&mut histograms[first..first + DIRECTIONS], gradient.turn, weight * down * across);
-                }
+        let (across, down) = (samples[column], samples[row]);
+        let weight = gradient.length * across.window * down.window;
+        for (row, down) in [(down.cell, 1.0 - down.part), (down.cell + 1, down.part)] {
+            for (column, across) in [(across.cell, 1.0 - across.part), (across.cell + 1, across.part)] {
+                spread(&mut wide[row][column], gradient.turn, weight * down * across);
             }
         }
     });
+    let mut histograms: Histograms = [0.0; BITS];
+    let inner = wide[1..=CELLS].iter().flat_map(|row| row[1..=CELLS].as_flattened());
+    histograms.iter_mut().zip(inner).for_each(|(value, inner)| *value = *inner);
     let length = histograms.iter().map(|value| value * value).sum::<f32>().sqrt();
     for value in &mut histograms {
         *value = value.min(CLIP * length);

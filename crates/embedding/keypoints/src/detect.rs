@@ -75,17 +75,15 @@ fn in_level(levels: [&Plane; 3], mut each: impl FnMut(f32, f32, f32, f32)) {
     }
 }
 
-fn is_extremum(levels: [&[f32]; 3], at: usize, side: usize) -> bool {
-    let value = levels[1][at];
+fn is_extremum([below, here, above]: [&[f32]; 3], at: usize, side: usize) -> bool {
+    let value = here[at];
     let sign = value.signum();
-    levels.into_iter().enumerate().all(|(level, plane)| {
-        [at - side, at, at + side].into_iter().all(|row| {
-            plane[row - 1..=row + 1]
-                .iter()
-                .enumerate()
-                .all(|(place, &other)| (level == 1 && row == at && place == 1) || sign * value > sign * other)
-        })
-    })
+    let stands_out = |others: &[f32]| others.iter().all(|&other| sign * value > sign * other);
+    let row = |plane: &[f32], row: usize| stands_out(&plane[row - 1..=row + 1]);
+    // Its own level first: most places end there.
+    stands_out(&[here[at - 1], here[at + 1]])
+        && [at - side, at + side].into_iter().all(|start| row(here, start))
+        && [at - side, at, at + side].into_iter().all(|start| row(below, start) && row(above, start))
 }
 
 /// At most `count` of them, spread over the image: each cell of a grid gives its strongest, then each its second, and so on.

@@ -25,17 +25,15 @@ pub(crate) fn gradients<const N: usize>(
         let (u, v) = (column as f32 - half, row as f32 - half);
         plane.at(x + u * across[0] + v * down[0], y + u * across[1] + v * down[1])
     };
-    // Three rows at a time: the one above, this one, the one below.
-    let row_of = |row: usize| -> Vec<f32> { (0..N + 2).map(|column| sample(column, row)).collect() };
-    let (mut above, mut here) = (row_of(0), row_of(1));
-    for row in 0..N {
-        let below = row_of(row + 2);
+    let samples: Vec<f32> = (0..(N + 2) * (N + 2)).map(|i| sample(i % (N + 2), i / (N + 2))).collect();
+    for (row, near) in samples.windows(3 * (N + 2)).step_by(N + 2).enumerate() {
+        let (above, rest) = near.split_at(N + 2);
+        let (here, below) = rest.split_at(N + 2);
         for column in 0..N {
             let dx = here[column + 2] - here[column];
             let dy = below[column + 1] - above[column + 1];
             each(column, row, Gradient { length: (dx * dx + dy * dy).sqrt(), turn: turn(dy, dx) });
         }
-        above = std::mem::replace(&mut here, below);
     }
 }
 

@@ -1,4 +1,13 @@
 //! A plane of floats, and Gaussian blur.
+#![expect(
+    clippy::inline_always,
+    reason = "what is compiled for the widest instructions is what is inlined into `with_simd`"
+)]
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Values that are summed at a time: what the registers of any processor hold.
+const BLOCK: usize = 64;
 
 /// Luminance, or what was made of it: rows of `side` values, `side` of them.
 #[derive(Debug, Clone, Default)]
@@ -54,44 +63,85 @@ impl Blur {
 
     /// The plane blurred along both axes. Beyond its edge it goes on mirrored.
     pub(crate) fn apply(&self, plane: &Plane) -> Plane {
-        let side = plane.side;
-        let radius = self.kernel.len() - 1;
-        // Which of the values stands at so many before the first one and `radius`.
-        let mirrored = |at: usize| {
-            let last = side.saturating_sub(1).max(1);
-            let at = (at + 2 * last * radius.div_ceil(2 * last) - radius) % (2 * last);
-            at.min(2 * last - at).min(side - 1)
-        };
-        let mut rows = vec![0.0; side * side];
-        let mut padded = vec![0.0; side + 2 * radius];
-        for (row, out) in plane.data.chunks_exact(side).zip(rows.chunks_exact_mut(side)) {
-            for i in 0..radius {
-                padded[i] = row[mirrored(i)];
-                padded[radius + side + i] = row[mirrored(radius + side + i)];
-            }
-            padded[radius..radius + side].copy_from_slice(row);
-            self.sum(out, |offset| &padded[offset..offset + side]);
-        }
-        let mut data = vec![0.0; side * side];
-        for (y, out) in data.chunks_exact_mut(side).enumerate() {
-            self.sum(out, |offset| {
-                let y = mirrored(y + offset);
-                &rows[y * side..(y + 1) * side]
-            });
-        }
-        Plane { side, data }
+        let mut data = vec![0.0; plane.data.len()];
+        Arch::new().dispatch(Pass { blur: self, plane, blurred: &mut data });
+        Plane { side: plane.side, data }
     }
 
-    /// The weighted sum of lines that are shifted by 0 to twice the radius.
-    fn sum<'a>(&self, out: &mut [f32], line: impl Fn(usize) -> &'a [f32]) {
+    /// Which of `side` values stands at so many before the first one and as many as the kernel is wide to one side.
+    fn mirrored(&self, at: usize, side: usize) -> usize {
         let radius = self.kernel.len() - 1;
-        for (out, value) in out.iter_mut().zip(line(radius)) {
-            *out = self.kernel[0] * value;
-        }
-        for (i, &weight) in self.kernel.iter().enumerate().skip(1) {
-            for ((out, a), b) in out.iter_mut().zip(line(radius - i)).zip(line(radius + i)) {
-                *out += weight * (a + b);
+        let last = side.saturating_sub(1).max(1);
+        let at = (at + 2 * last * radius.div_ceil(2 * last) - radius) % (2 * last);
+        at.min(2 * last - at).min(side - 1)
+    }
+
+    /// The weighted sum of lines, each of them as long as `out`: those of twice the radius and one.
+    #[inline(always)]
+    fn sum(&self, lines: &[&[f32]], out: &mut [f32]) {
+        let radius = self.kernel.len() - 1;
+        let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+        let beyond = blocks.len() * BLOCK;
+        for (number, block) in blocks.iter_mut().enumerate() {
+            let first = number * BLOCK;
+            let part = |line: usize| &lines[line][first..first + BLOCK];
+            let mut sum = [0.0; BLOCK];
+            for (sum, value) in sum.iter_mut().zip(part(radius)) {
+                *sum = self.kernel[0] * value;
             }
+            for (i, &weight) in self.kernel.iter().enumerate().skip(1) {
+                for ((sum, a), b) in sum.iter_mut().zip(part(radius - i)).zip(part(radius + i)) {
+                    *sum += weight * (a + b);
+                }
+            }
+            *block = sum;
+        }
+        for (place, out) in rest.iter_mut().enumerate() {
+            let value = |line: usize| lines[line][beyond + place];
+            let sides = self
+                .kernel
+                .iter()
+                .enumerate()
+                .skip(1)
+                .map(|(i, weight)| weight * (value(radius - i) + value(radius + i)));
+            *out = sides.fold(self.kernel[0] * value(radius), |sum, side| sum + side);
+        }
+    }
+}
+
+/// Blurs a plane by the widest instructions that the processor has. Products and sums are rounded one by one, so that the result is the
+/// same everywhere.
+struct Pass<'a> {
+    blur: &'a Blur,
+    plane: &'a Plane,
+    /// As many values as the plane has.
+    blurred: &'a mut [f32],
+}
+
+impl WithSimd for Pass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { blur, plane: &Plane { side, ref data }, blurred } = self;
+        let radius = blur.kernel.len() - 1;
+        let mut rows = vec![0.0; data.len()];
+        let mut padded = vec![0.0; side + 2 * radius];
+        for (row, out) in data.chunks_exact(side).zip(rows.chunks_exact_mut(side)) {
+            for i in 0..radius {
+                padded[i] = row[blur.mirrored(i, side)];
+                padded[radius + side + i] = row[blur.mirrored(radius + side + i, side)];
+            }
+            padded[radius..radius + side].copy_from_slice(row);
+            let shifted: Vec<&[f32]> = padded.windows(side).collect();
+            blur.sum(&shifted, out);
+        }
+        for (y, out) in blurred.chunks_exact_mut(side).enumerate() {
+            let near: Vec<&[f32]> = (y..=y + 2 * radius)
+                .map(|y| blur.mirrored(y, side) * side)
+                .map(|start| &rows[start..start + side])
+                .collect();
+            blur.sum(&near, out);
         }
     }
 }
