@@ -4,8 +4,8 @@
 use std::io::Write;
 
 use nodupe::dedup::{
-    Audit, Calibration, Evidence, Group, KeepRules, KeypointMatch, Link, Member, Report, Seeing, Skipped, Stats,
-    TierReport,
+    Audit, Calibration, Enough, Evidence, Group, KeepRules, KeypointMatch, Link, Member, Report, Seeing, Skipped,
+    Stats, TierReport,
 };
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
@@ -72,7 +72,7 @@ struct TierJson {
     backend: &'static str,
     threshold: f32,
     calibration: Option<CalibrationJson>,
-    enough: Option<u32>,
+    enough: Option<EnoughJson>,
     images: usize,
     embedded: usize,
     pairs: usize,
@@ -86,7 +86,7 @@ fn tier(tier: &TierReport) -> TierJson {
         backend: tier.backend,
         threshold: tier.threshold,
         calibration: tier.calibration.as_ref().map(calibrated),
-        enough: tier.enough,
+        enough: tier.enough.map(|Enough { keypoints, crowded, .. }| EnoughJson { keypoints, crowded }),
         images: tier.images,
         embedded: tier.embedded,
         pairs: tier.pairs,
@@ -94,6 +94,13 @@ fn tier(tier: &TierReport) -> TierJson {
         truncated_queries: tier.truncated,
         audit: tier.audit.as_ref().map(audited),
     }
+}
+
+/// How many keypoints images have to share.
+#[derive(Serialize)]
+struct EnoughJson {
+    keypoints: u32,
+    crowded: usize,
 }
 
 /// How a threshold was read from the collection.

@@ -159,13 +159,16 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
 fn tier_line(tier: &TierReport) -> String {
     let TierReport { backend, threshold, calibration, enough, images, pairs, .. } = tier;
     let (images, pairs) = (count(*images, "image", "images"), count(*pairs, "near pair", "near pairs"));
+    let more = |crowded: usize| match crowded {
+        0 => String::new(),
+        1 => "; 1 image that looks like many needs more".to_owned(),
+        _ => format!("; {} images that look like many need more", HumanCount(crowded as u64)),
+    };
     let least = match (enough, calibration) {
-        (Some(enough), _) => format!("{enough} shared or more"),
+        (Some(enough), _) => format!("{} shared or more{}", enough.keypoints, more(enough.crowded)),
         (None, None) => format!("threshold {threshold:.3}"),
         (None, Some(Calibration { precision, crowded, .. })) => {
-            let more = count(*crowded, "image that looks like many needs", "images that look like many need");
-            let more = if *crowded > 0 { format!("; {more} more") } else { String::new() };
-            format!("threshold {threshold:.3} for precision {precision}{more}")
+            format!("threshold {threshold:.3} for precision {precision}{}", more(*crowded))
         }
     };
     format!("{backend} found {pairs} among {images} ({least})")

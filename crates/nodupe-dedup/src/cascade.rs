@@ -8,9 +8,10 @@ use nodupe_core::{EmbeddingBackend, Undescribable};
 use nodupe_media::MediaError;
 use rayon::prelude::*;
 
+use crate::calibration::Strangers;
 use crate::embed::{Asked, Embedded, Image, Seen, embed};
 use crate::identical::first_of_same_pixels;
-use crate::keypoints;
+use crate::keypoints::Needed;
 use crate::linkage::{Linkage, NearPair, cluster};
 use crate::progress::Stage;
 use crate::report::TierReport;
@@ -106,7 +107,7 @@ impl<'a> Cascade<'a> {
 
         let stage = Instant::now();
         let embedded = seen.len();
-        let mut tier = Tier { info: backend.info(), space: backend.space(), near: Near::Within(0.0), enough: 0, seen };
+        let mut tier = Tier { info: backend.info(), space: backend.space(), near: Near::Within(0.0), seen };
         let mut report = TierReport {
             backend: backend.info().name,
             threshold: decision.threshold.unwrap_or_default(),
@@ -126,10 +127,12 @@ impl<'a> Cascade<'a> {
             }
             Seen::Keypoints(rows) => {
                 let compared = compared(rows, progress);
-                tier.enough = keypoints::enough(compared.iter().map(|(.., found)| found), decision.precision);
-                report.enough = Some(tier.enough);
-                let pair = |(a, b, found)| NearPair { a, b, distance: tier.of_match(&found) };
-                compared.into_iter().map(pair).filter(|pair| pair.distance <= 1.0).collect()
+                let strangers = Strangers::new(self.unique.len(), &self.known().groups);
+                let needed = Needed::new(&compared, &strangers, self.unique.len(), decision.precision);
+                report.enough = Some(needed.enough());
+                tier.near = Near::Sharing(needed);
+                let pair = |(a, b, found)| NearPair { a, b, distance: tier.of_match(a, b, &found) };
+                compared.shared.into_iter().map(pair).filter(|pair| pair.distance <= 1.0).collect()
             }
         };
         let pairs = found.len();

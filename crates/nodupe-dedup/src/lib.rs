@@ -25,7 +25,7 @@ pub use audit::Audit;
 pub use build::{Built, build};
 pub use calibration::Calibration;
 pub use keep::{Keep, KeepRule, KeepRules, KeepValue, Lost, UnknownKeepRule};
-pub use keypoints::KeypointMatch;
+pub use keypoints::{Enough, KeypointMatch};
 pub use linkage::{Linkage, NearPair, UnknownLinkage, cluster};
 pub use progress::{Progress, Silent, Stage};
 pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Seeing, Skipped, Stats, TierReport, Timings};

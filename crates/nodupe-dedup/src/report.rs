@@ -10,7 +10,7 @@ use nodupe_media::{Costs, ImageInfo, MediaError};
 use crate::audit::Audit;
 use crate::calibration::Calibration;
 use crate::keep::Keep;
-use crate::keypoints::KeypointMatch;
+use crate::keypoints::{Enough, KeypointMatch};
 
 /// What a scan found: groups of duplicates, and what became of the files that are in none because they could not be read
 /// or described.
@@ -41,7 +41,7 @@ pub struct TierReport {
     /// Where the threshold was read from the collection: how. Otherwise it was given, or is the backend's own.
     pub calibration: Option<Calibration>,
     /// Where rows describe keypoints: how many of them two images have to share, as the strangers of the collection told.
-    pub enough: Option<u32>,
+    pub enough: Option<Enough>,
     /// Images that it was asked about: those that the tiers before had left open.
     pub images: usize,
     /// Of those, the ones that it could describe.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::audit::Audit;
 use crate::calibration::{Calibration, Copies, Excesses, LEAST_IMAGES, Levels, Strangers, typical_level};
 use crate::collection::Collection;
-use crate::keypoints::{self, KeypointMatch, KeypointRows};
+use crate::keypoints::{self, Compared, KeypointRows};
 use crate::linkage::NearPair;
 use crate::pairs::{self, NearPairs, Wanted};
 use crate::progress::{Progress, Stage};
@@ -89,19 +89,21 @@ pub(crate) fn near_images(
 }
 
 /// What images have in common that may have anything.
-pub(crate) fn compared(rows: &KeypointRows, progress: &dyn Progress) -> Vec<(u32, u32, KeypointMatch)> {
+pub(crate) fn compared(rows: &KeypointRows, progress: &dyn Progress) -> Compared {
     progress.begin(Stage::Search, Some(keypoints::steps()));
     let candidates = keypoints::candidates(rows, || {
         progress.advance(Stage::Search, 1);
         if progress.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     progress.begin(Stage::Search, Some(candidates.len()));
-    let compared = candidates.into_par_iter().filter_map(|(a, b)| {
-        if progress.is_cancelled() {
-            return None;
+    let compared = candidates.into_par_iter().fold(Compared::default, |mut compared, (a, b)| {
+        if !progress.is_cancelled() {
+            progress.advance(Stage::Search, 1);
+            if let Some(found) = rows.compare(a, b) {
+                compared.push(a, b, found);
+            }
         }
-        progress.advance(Stage::Search, 1);
-        Some((a, b, rows.compare(a, b)?))
+        compared
     });
-    compared.collect()
+    compared.reduce(Compared::default, Compared::and)
 }

@@ -4,7 +4,7 @@ use nodupe_core::{BackendInfo, EmbeddingSpace};
 
 use crate::calibration::Levels;
 use crate::embed::Seen;
-use crate::keypoints::KeypointMatch;
+use crate::keypoints::{KeypointMatch, Needed};
 use crate::report::Evidence;
 
 /// What an embedding backend saw in the images of a scan.
@@ -17,8 +17,6 @@ pub(crate) struct Tier<'a> {
     pub(crate) space: &'a EmbeddingSpace,
     /// How near two images are near duplicates.
     pub(crate) near: Near,
-    /// The matched keypoints from which on they are.
-    pub(crate) enough: u32,
     pub(crate) seen: Seen,
 }
 
@@ -29,6 +27,8 @@ pub(crate) enum Near {
     Within(f32),
     /// Nearer than strangers are.
     Calibrated(Levels),
+    /// With more keypoints in common than strangers have.
+    Sharing(Needed),
 }
 
 /// The ratio of two images that share no keypoints: strangers, or copies of which too little is left. Were it larger, one such
@@ -40,7 +40,7 @@ impl Tier<'_> {
     pub(crate) fn ratio(&self, a: u32, b: u32) -> f32 {
         match &self.seen {
             Seen::Images(collection) => self.of_distance(a, b, collection.distance(self.space.metric(), a, b)),
-            Seen::Keypoints(rows) => rows.compare(a, b).map_or(STRANGERS, |found| self.of_match(&found)),
+            Seen::Keypoints(rows) => rows.compare(a, b).map_or(STRANGERS, |found| self.of_match(a, b, &found)),
         }
     }
 
@@ -49,6 +49,7 @@ impl Tier<'_> {
         let max_distance = match &self.near {
             Near::Within(max_distance) => *max_distance,
             Near::Calibrated(levels) => self.space.max_distance(levels.needed(a, b)),
+            Near::Sharing(_) => 0.0,
         };
         if distance <= 0.0 {
             0.0
@@ -60,8 +61,11 @@ impl Tier<'_> {
     }
 
     /// What two images share as a ratio.
-    pub(crate) fn of_match(&self, found: &KeypointMatch) -> f32 {
-        found.ratio(self.enough).min(STRANGERS)
+    pub(crate) fn of_match(&self, a: u32, b: u32, found: &KeypointMatch) -> f32 {
+        match &self.near {
+            Near::Sharing(needed) => needed.ratio(a, b, found).min(STRANGERS),
+            _ => STRANGERS,
+        }
     }
 
     /// What speaks for two images being duplicates, and how alike they are by it.

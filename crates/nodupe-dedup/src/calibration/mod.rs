@@ -18,7 +18,7 @@ pub(crate) use excess::{Copies, Excesses};
 pub(crate) use levels::{Levels, Strangers, typical_level};
 
 /// Which stranger of an image is its level: there are fewer copies that no other tier knows of than that.
-const RANK: usize = 16;
+pub(crate) const RANK: usize = 16;
 /// In smaller collections the nearest strangers are not near enough to tell of the tail.
 pub(crate) const LEAST_IMAGES: usize = 8 * RANK;
 

@@ -10,7 +10,8 @@ use std::ops::Range;
 
 use nodupe_core::{EmbeddedBatch, EmbeddingSpace, IndexError, InputSpec, Keypoint, Row, Undescribable};
 
-pub(crate) use enough::enough;
+pub use enough::Enough;
+pub(crate) use enough::{Compared, Needed};
 pub use matches::KeypointMatch;
 pub(crate) use vote::{candidates, steps};
 

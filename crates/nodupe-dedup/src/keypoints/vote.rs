@@ -16,8 +16,15 @@ const SPARE_BITS: u32 = 2;
 const REACH: usize = 32;
 /// Rows of a table that are looked at in one go.
 const PART: usize = 1 << 20;
-/// What part of the distance at which rows may match they have to be within to vote.
+/// What part of the distance at which rows may match they have to be within to vote, at most.
 const VOTE_DISTANCE: f32 = 0.8;
+/// Votes that pairs without a second one may have in all, about: the rows of strangers meet by chance, the more of them the more often, and have to
+/// be nearer then.
+const MOST_VOTES: usize = 4_000_000;
+/// Pairs that are found, about: of so many images, and besides of each one so many.
+const MOST_PAIRS: [usize; 2] = [1_000_000, 16];
+/// By how many bits rows have to be nearer from then on, where there are more.
+const NEARER: u32 = 3;
 
 /// Two rows that are near, by their numbers in their images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,21 +35,31 @@ struct Vote {
     row_b: u16,
 }
 
+impl Vote {
+    fn distance(&self, rows: &KeypointRows) -> u32 {
+        let row = |image, row: u16| rows.row(rows.of_image(image).start + usize::from(row));
+        differing(row(self.a, self.row_a), row(self.b, self.row_b))
+    }
+}
+
 /// The pairs of images of which at least two keypoints may be the same and have moved as one, the smaller number first, in
 /// ascending order. `each` is told after each of [`TABLES`](steps) tables, and may stop.
 ///
 /// Time is near linear in the number of rows. Memory beside them is eight bytes for each pair that is found, twelve for each vote of one that
-/// is not, and that of a part of a table.
+/// is not, and that of a part of a table. There are not many more of either than can be afforded: where images have much in common that are no
+/// copies, rows have to be nearer to vote.
 pub(crate) fn candidates(rows: &KeypointRows, mut each: impl FnMut() -> ControlFlow<()>) -> Vec<(u32, u32)> {
     let count = rows.places.len();
     let images = Images::new(rows);
     let bits = rows.words * 64;
     let key_bits = ((usize::BITS - count.leading_zeros()) + SPARE_BITS).min(bits as u32).min(u32::BITS);
-    let near = (rows.max_distance as f32 * VOTE_DISTANCE) as u32;
+    let mut near = (rows.max_distance as f32 * VOTE_DISTANCE) as u32;
     // Each part has the keys that begin with the same bits.
     let part_bits = count.div_ceil(PART).max(1).next_power_of_two().trailing_zeros().min(key_bits) as usize;
     let mut found: Vec<(u32, u32)> = Vec::new();
     let mut votes: Vec<Vote> = Vec::new();
+    let (mut gone, goes) = (0, TABLES << part_bits);
+    let most_pairs = MOST_PAIRS[0] + MOST_PAIRS[1] * rows.of.len();
     for table in 0..TABLES {
         let places = places(table as u64, bits, key_bits as usize);
         let key = |row: usize, places: &[usize]| {
@@ -69,12 +86,34 @@ pub(crate) fn candidates(rows: &KeypointRows, mut each: impl FnMut() -> ControlF
             drop(order);
             votes.extend(met);
             settle(rows, &mut votes, &mut found);
+            if gone == 0 {
+                near = affordable(rows, &votes, near, goes);
+                votes.retain(|vote| vote.distance(rows) <= near);
+            }
+            gone += 1;
+            if found.len() * goes > most_pairs * gone {
+                near = near.saturating_sub(NEARER);
+            }
         }
         if each().is_break() {
             break;
         }
     }
     found
+}
+
+/// The largest distance up to `near` at which there are not too many votes, if what is left of one go is what will be left of each.
+fn affordable(rows: &KeypointRows, votes: &[Vote], near: u32, goes: usize) -> u32 {
+    let mut at = vec![0_usize; near as usize + 1];
+    for vote in votes {
+        at[vote.distance(rows).min(near) as usize] += goes;
+    }
+    let mut all = 0;
+    let is_few = |&(_, votes): &(u32, usize)| {
+        all += votes;
+        all <= MOST_VOTES
+    };
+    (0..).zip(at).take_while(is_few).last().map_or(0, |(distance, _)| distance)
 }
 
 /// The rows of a bucket that are near each other: each is compared with some that follow it.
