@@ -4,8 +4,6 @@
 const BINS: usize = 1_024;
 /// Steps of the fit. It settles long before.
 const STEPS: usize = 200;
-/// The part of what may be wrong that single pairs may make up, since one wrong pair may join two groups of several images.
-const OF_PAIRS: f64 = 0.3;
 /// Where fewer pairs are found, as many may be wrong as if it were so many: else a handful of copies would ask for the impossible.
 const FOUND_AT_LEAST: f64 = 100.0;
 
@@ -89,7 +87,7 @@ impl Excesses {
     /// more are found without.
     pub(crate) fn margin(&self, fit: &Fit, precision: f64, known: usize) -> f32 {
         let mut found = known as f64 + self.bins.iter().sum::<f64>();
-        let allowed = (1.0 - precision).max(0.0) * OF_PAIRS;
+        let allowed = (1.0 - precision).max(0.0);
         for (bin, pairs) in self.bins.iter().enumerate() {
             let excess = bin as f64 * self.range / BINS as f64;
             if fit.beyond(excess) <= allowed * found.max(FOUND_AT_LEAST) {
@@ -133,8 +131,8 @@ mod tests {
         };
         assert!(margin(100_000, 0.999) > margin(10_000, 0.999));
         assert!(margin(10_000, 0.999) > margin(10_000, 0.9));
-        // 10,000 e^(-m / 0.03) = 0.0003 of what is beyond m, somewhat under a thousand.
-        assert!((margin(10_000, 0.999) - 0.32).abs() < 0.02, "{}", margin(10_000, 0.999));
+        // 10,000 e^(-m / 0.03) = 0.001 of what is beyond m, somewhat under a thousand.
+        assert!((margin(10_000, 0.999) - 0.285).abs() < 0.02, "{}", margin(10_000, 0.999));
         assert!((margin(10_000, 1.0) - 1.0).abs() < 1e-6);
     }
 }
