@@ -143,6 +143,22 @@ fn many_copies_do_not_become_all_their_pairs() {
 }
 
 #[test]
+fn where_too_much_is_found_what_is_nearest_is_found_still() {
+    const MANY: usize = 1_000_000;
+    // Ten pictures, each with an exact copy and nine that differ by some bits of each row.
+    let copies = |seed| [0, 0, 9, 10, 11, 12, 13, 14, 15, 16, 17].map(|bits| moved(&picture(seed), 1.0, 0.0, bits));
+    let all = rows(&(0..10).flat_map(copies).collect::<Vec<_>>());
+    let within = |votes, pairs| {
+        vote::candidates_up_to(vote::Most { meeting: 64, votes, pairs }, &all, || ControlFlow::Continue(()))
+    };
+    let free = within(MANY, MANY);
+    assert_eq!(free, pairs(&all));
+    let few = within(50, 50);
+    assert!(few.len() < free.len() / 2, "{} {}", few.len(), free.len());
+    assert!((0..10).all(|group| few.contains(&(11 * group, 11 * group + 1))), "{few:?}");
+}
+
+#[test]
 fn nothing_is_found_in_nothing() {
     assert_eq!(pairs(&rows(&[])), []);
     assert_eq!(pairs(&rows(&[Vec::new(), Vec::new()])), []);

@@ -14,17 +14,29 @@ const TABLES: usize = 8;
 const SPARE_BITS: u32 = 2;
 /// With how many that follow it in a bucket a row is compared, so that a thousand copies do not become a million pairs.
 const REACH: usize = 32;
-/// Rows of a table that are looked at in one go.
+/// Rows of a table that are sorted at a time.
 const PART: usize = 1 << 20;
-/// What part of the distance at which rows may match they have to be within to vote, at most.
+/// What part of the distance at which rows may match they have to be within to vote, at first.
 const VOTE_DISTANCE: f32 = 0.8;
-/// Votes that pairs without a second one may have in all, about: the rows of strangers meet by chance, the more of them the more often, and have to
-/// be nearer then.
-const MOST_VOTES: usize = 4_000_000;
-/// Pairs that are found, about: of so many images, and besides of each one so many.
-const MOST_PAIRS: [usize; 2] = [1_000_000, 16];
-/// By how many bits rows have to be nearer from then on, where there are more.
-const NEARER: u32 = 3;
+/// By how many bits rows have to be nearer from then on, where there are more of either.
+const NEARER: u32 = 2;
+
+/// What can be afforded, about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    /// Rows that meet at a time.
+    pub(super) meeting: usize,
+    /// Votes of pairs without a second one: the rows of strangers meet by chance, the more of them the more often, and have to be nearer then.
+    pub(super) votes: usize,
+    /// Pairs that are found.
+    pub(super) pairs: usize,
+}
+
+impl Most {
+    fn of(images: usize) -> Self {
+        Self { meeting: 1 << 14, votes: 1_000_000, pairs: 200_000 + 16 * images }
+    }
+}
 
 /// Two rows that are near, by their numbers in their images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,21 +57,31 @@ impl Vote {
 /// The pairs of images of which at least two keypoints may be the same and have moved as one, the smaller number first, in
 /// ascending order. `each` is told after each of [`TABLES`](steps) tables, and may stop.
 ///
-/// Time is near linear in the number of rows. Memory beside them is eight bytes for each pair that is found, twelve for each vote of one that
-/// is not, and that of a part of a table. There are not many more of either than can be afforded: where images have much in common that are no
-/// copies, rows have to be nearer to vote.
-pub(crate) fn candidates(rows: &KeypointRows, mut each: impl FnMut() -> ControlFlow<()>) -> Vec<(u32, u32)> {
+/// Time is near linear in the number of rows. Memory beside them is eight bytes for each pair that is found, and what some millions of votes and
+/// a part of a table take. There are not many more pairs and votes than can be afforded: where images have much in common that are no copies, rows
+/// have to be nearer to vote.
+pub(crate) fn candidates(rows: &KeypointRows, each: impl FnMut() -> ControlFlow<()>) -> Vec<(u32, u32)> {
+    candidates_up_to(Most::of(rows.of.len()), rows, each)
+}
+
+pub(super) fn candidates_up_to(
+    most: Most,
+    rows: &KeypointRows,
+    mut each: impl FnMut() -> ControlFlow<()>,
+) -> Vec<(u32, u32)> {
     let count = rows.places.len();
     let images = Images::new(rows);
     let bits = rows.words * 64;
     let key_bits = ((usize::BITS - count.leading_zeros()) + SPARE_BITS).min(bits as u32).min(u32::BITS);
-    let mut near = (rows.max_distance as f32 * VOTE_DISTANCE) as u32;
     // Each part has the keys that begin with the same bits.
     let part_bits = count.div_ceil(PART).max(1).next_power_of_two().trailing_zeros().min(key_bits) as usize;
-    let mut found: Vec<(u32, u32)> = Vec::new();
-    let mut votes: Vec<Vote> = Vec::new();
-    let (mut gone, goes) = (0, TABLES << part_bits);
-    let most_pairs = MOST_PAIRS[0] + MOST_PAIRS[1] * rows.of.len();
+    let mut ballot = Ballot {
+        rows,
+        near: (rows.max_distance as f32 * VOTE_DISTANCE) as u32,
+        most,
+        votes: Vec::new(),
+        found: Vec::new(),
+    };
     for table in 0..TABLES {
         let places = places(table as u64, bits, key_bits as usize);
         let key = |row: usize, places: &[usize]| {
@@ -72,48 +94,79 @@ pub(crate) fn candidates(rows: &KeypointRows, mut each: impl FnMut() -> ControlF
             let of_part = (0..count).into_par_iter().filter(is_of_part);
             let mut order: Vec<(u32, u32)> = of_part.map(|row| (key(row, &places), row as u32)).collect();
             order.par_sort_unstable();
-            let met: Vec<Vote> = order
-                .par_chunk_by_mut(|one, other| one.0 == other.0)
-                .filter(|bucket| bucket.len() > 1)
-                .flat_map_iter(|bucket| {
-                    let mut bucket: Vec<(u32, u32)> =
-                        bucket.iter().filter_map(|&(_, row)| Some((images.of_row(row)?, row))).collect();
-                    bucket.sort_unstable();
-                    meet(rows, &bucket, near)
-                })
-                .filter(|vote| found.binary_search(&(vote.a, vote.b)).is_err())
-                .collect();
-            drop(order);
-            votes.extend(met);
-            settle(rows, &mut votes, &mut found);
-            if gone == 0 {
-                near = affordable(rows, &votes, near, goes);
-                votes.retain(|vote| vote.distance(rows) <= near);
-            }
-            gone += 1;
-            if found.len() * goes > most_pairs * gone {
-                near = near.saturating_sub(NEARER);
+            let mut rest = order.as_slice();
+            while !rest.is_empty() {
+                let last = rest[most.meeting.min(rest.len()) - 1].0;
+                let (meeting, others) = rest.split_at(rest.partition_point(|(key, _)| *key <= last));
+                rest = others;
+                ballot.hold(&images, meeting);
             }
         }
+        ballot.settle();
         if each().is_break() {
             break;
         }
     }
-    found
+    ballot.found
 }
 
-/// The largest distance up to `near` at which there are not too many votes, if what is left of one go is what will be left of each.
-fn affordable(rows: &KeypointRows, votes: &[Vote], near: u32, goes: usize) -> u32 {
-    let mut at = vec![0_usize; near as usize + 1];
-    for vote in votes {
-        at[vote.distance(rows).min(near) as usize] += goes;
+/// The votes so far.
+struct Ballot<'a> {
+    rows: &'a KeypointRows,
+    /// Up to which distance rows vote.
+    near: u32,
+    /// From which on they have to be nearer.
+    most: Most,
+    /// Of pairs that are not found yet.
+    votes: Vec<Vote>,
+    /// The pairs that two votes agree about, in ascending order.
+    found: Vec<(u32, u32)>,
+}
+
+impl Ballot<'_> {
+    /// Takes the votes of rows whose keys are given, those of one key next to each other.
+    fn hold(&mut self, images: &Images, rows: &[(u32, u32)]) {
+        let met = rows
+            .par_chunk_by(|one, other| one.0 == other.0)
+            .filter(|bucket| bucket.len() > 1)
+            .flat_map_iter(|bucket| {
+                let mut bucket: Vec<(u32, u32)> =
+                    bucket.iter().filter_map(|&(_, row)| Some((images.of_row(row)?, row))).collect();
+                bucket.sort_unstable();
+                meet(self.rows, &bucket, self.near)
+            })
+            .filter(|vote| self.found.binary_search(&(vote.a, vote.b)).is_err());
+        let met: Vec<Vote> = met.collect();
+        self.votes.extend(met);
+        if self.votes.len() > 2 * self.most.votes {
+            self.settle();
+        }
     }
-    let mut all = 0;
-    let is_few = |&(_, votes): &(u32, usize)| {
-        all += votes;
-        all <= MOST_VOTES
-    };
-    (0..).zip(at).take_while(is_few).last().map_or(0, |(distance, _)| distance)
+
+    /// Takes the votes of pairs that two of them agree about, and adds these to those that were found.
+    fn settle(&mut self) {
+        let Self { rows, votes, found, .. } = self;
+        votes.par_sort_unstable();
+        votes.dedup();
+        let pair = |vote: &Vote| (vote.a, vote.b);
+        let of_one_pair = votes.par_chunk_by(|one, other| pair(one) == pair(other));
+        let mut more: Vec<(u32, u32)> =
+            of_one_pair.filter(|votes| agree(rows, votes)).filter_map(|votes| votes.first().map(pair)).collect();
+        if !more.is_empty() {
+            more.sort_unstable();
+            votes.retain(|vote| more.binary_search(&pair(vote)).is_err());
+            found.append(&mut more);
+            found.par_sort_unstable();
+        }
+        while self.near > 0 && self.votes.len() > self.most.votes {
+            self.near = self.near.saturating_sub(NEARER);
+            self.votes.retain(|vote| vote.distance(self.rows) <= self.near);
+        }
+        if self.found.len() > self.most.pairs {
+            self.near = self.near.saturating_sub(NEARER);
+        }
+        self.votes.shrink_to(3 * self.most.votes);
+    }
 }
 
 /// The rows of a bucket that are near each other: each is compared with some that follow it.
@@ -128,24 +181,6 @@ fn meet(rows: &KeypointRows, bucket: &[(u32, u32)], near: u32) -> Vec<Vote> {
         }
     }
     votes
-}
-
-/// Takes the votes of pairs that two of them agree about, and adds these to those that were found.
-fn settle(rows: &KeypointRows, votes: &mut Vec<Vote>, found: &mut Vec<(u32, u32)>) {
-    votes.par_sort_unstable();
-    votes.dedup();
-    let pair = |vote: &Vote| (vote.a, vote.b);
-    let of_one_pair = votes.par_chunk_by(|one, other| pair(one) == pair(other));
-    let mut more: Vec<(u32, u32)> =
-        of_one_pair.filter(|votes| agree(rows, votes)).filter_map(|votes| votes.first().map(pair)).collect();
-    if more.is_empty() {
-        return;
-    }
-    more.sort_unstable();
-    votes.retain(|vote| more.binary_search(&pair(vote)).is_err());
-    votes.shrink_to(2 * votes.len());
-    found.append(&mut more);
-    found.par_sort_unstable();
 }
 
 /// Which image a row is of.
