@@ -6,6 +6,7 @@ use nodupe_core::BoxError;
 
 use crate::format::ImageFormat;
 use crate::limits::Limit;
+use crate::video::{VideoFormat, VideoToolsError};
 
 /// Why a file has no pixels. The path is the file's; for bytes and readers it is the name that the caller gave.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,38 @@ pub enum MediaError {
         /// The limit, in the same unit.
         allowed: u64,
     },
+    /// The file is a video, and it is damaged or has no frame.
+    #[error("{path} is damaged: after {frames} frames, {said}", path = path.display())]
+    DecodeVideo {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes say it is.
+        format: VideoFormat,
+        /// The frames that came before.
+        frames: u64,
+        /// What the decoder said.
+        said: String,
+    },
+    /// The file is sound without a picture.
+    #[error("{path} has sound and no picture", path = path.display())]
+    AudioOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a video, and what decodes videos is not there.
+    #[error("{path} is a video, and there is nothing that decodes it", path = path.display())]
+    NoVideoTools {
+        /// The file.
+        path: PathBuf,
+        /// What is missing, and what to do.
+        source: VideoToolsError,
+    },
+    /// The caller did not want it any more.
+    #[error("{path} was cancelled", path = path.display())]
+    Cancelled {
+        /// The file.
+        path: PathBuf,
+    },
     /// Reading failed, or the path is no regular file.
     #[error("{path} cannot be read", path = path.display())]
     Io {
@@ -60,13 +93,17 @@ pub enum MediaError {
 
 impl MediaError {
     /// The kind's name in reports, which never changes: `not-found`, `unsupported-format`, `decode`, `limit-exceeded`
-    /// or `io`.
+    /// or `io`; of videos also `decode-video`, `audio-only`, `no-video-tools` or `cancelled`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "not-found",
             Self::UnsupportedFormat { .. } => "unsupported-format",
             Self::Decode { .. } => "decode",
             Self::LimitExceeded { .. } => "limit-exceeded",
+            Self::DecodeVideo { .. } => "decode-video",
+            Self::AudioOnly { .. } => "audio-only",
+            Self::NoVideoTools { .. } => "no-video-tools",
+            Self::Cancelled { .. } => "cancelled",
             Self::Io { .. } => "io",
         }
     }
@@ -94,6 +131,10 @@ impl MediaError {
             Self::LimitExceeded { limit, value, allowed, .. } => {
                 format!("it is over the limit of {limit}: {value}, and {allowed} are allowed")
             }
+            Self::DecodeVideo { frames, said, .. } => format!("it is damaged: after {frames} frames, {said}"),
+            Self::AudioOnly { .. } => "it has sound and no picture".to_owned(),
+            Self::NoVideoTools { source, .. } => said("it is a video, and there is nothing that decodes it", source),
+            Self::Cancelled { .. } => "it was cancelled".to_owned(),
             Self::Io { source, .. } => said("it cannot be read", source),
         }
     }
@@ -105,6 +146,10 @@ impl MediaError {
             | Self::UnsupportedFormat { path, .. }
             | Self::Decode { path, .. }
             | Self::LimitExceeded { path, .. }
+            | Self::DecodeVideo { path, .. }
+            | Self::AudioOnly { path }
+            | Self::NoVideoTools { path, .. }
+            | Self::Cancelled { path }
             | Self::Io { path, .. } => path,
         }
     }
@@ -116,6 +161,10 @@ pub(crate) enum Failure {
     Unsupported(String),
     Decode(ImageFormat, BoxError),
     Limit { limit: Limit, value: u64, allowed: u64 },
+    Video { format: VideoFormat, frames: u64, said: String },
+    AudioOnly,
+    NoVideoTools(VideoToolsError),
+    Cancelled,
     Io(std::io::Error),
 }
 
@@ -126,6 +175,10 @@ impl Failure {
             Self::Unsupported(detail) => MediaError::UnsupportedFormat { path, detail },
             Self::Decode(format, source) => MediaError::Decode { path, format, source },
             Self::Limit { limit, value, allowed } => MediaError::LimitExceeded { path, limit, value, allowed },
+            Self::Video { format, frames, said } => MediaError::DecodeVideo { path, format, frames, said },
+            Self::AudioOnly => MediaError::AudioOnly { path },
+            Self::NoVideoTools(source) => MediaError::NoVideoTools { path, source },
+            Self::Cancelled => MediaError::Cancelled { path },
             Self::Io(source) if source.kind() == std::io::ErrorKind::NotFound => MediaError::NotFound { path },
             Self::Io(source) => MediaError::Io { path, source },
         }

@@ -17,6 +17,7 @@ mod raster;
 mod resize;
 mod samples;
 mod source;
+mod video;
 
 pub use costs::Costs;
 pub use decoder::{DecodeOptions, Decoded, Decoder, ImageInfo, decode};
@@ -25,3 +26,7 @@ pub use format::{Fidelity, ImageFormat};
 pub use jpeg::jpeg_quality;
 pub use limits::{Limit, Limits};
 pub use pool::{DecodePool, Decoding, PoolOptions};
+pub use video::{
+    Frame, Sampling, VideoDecoder, VideoFormat, VideoFrames, VideoInfo, VideoLimits, VideoOptions, VideoTools,
+    VideoToolsError,
+};

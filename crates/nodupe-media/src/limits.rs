@@ -22,6 +22,8 @@ pub enum Limit {
     /// Threads that were given up on because a decoder did not come back. Files that were still waiting when none was
     /// left have this error.
     AbandonedThreads,
+    /// Milliseconds without a sign of life from the program that decodes a video.
+    SilentMilliseconds,
 }
 
 impl Limit {
@@ -34,6 +36,7 @@ impl Limit {
             Self::MemoryBytes => "memory-bytes",
             Self::Milliseconds => "milliseconds",
             Self::AbandonedThreads => "abandoned-threads",
+            Self::SilentMilliseconds => "silent-milliseconds",
         }
     }
 }

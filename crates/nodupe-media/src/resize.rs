@@ -174,13 +174,17 @@ pub(crate) fn memory((width, height): (u32, u32), spec: &InputSpec) -> u64 {
 /// it: 1, 2, 4 or 8, so that what is left is still as many pixels as the result has. Always 1 for filters that take pixels as they are.
 #[cfg(feature = "turbojpeg")]
 pub(crate) fn reduction((width, height): (u32, u32), orientation: View, spec: &InputSpec) -> u32 {
-    let (shown_width, shown_height) = turned(orientation, width, height);
-    let Placed { crop, size, .. } = Placed::new(spec, shown_width, shown_height);
     if matches!(spec.filter(), Filter::Nearest | Filter::Jarosz) {
         return 1;
     }
-    let ratio = (crop.width / f64::from(size.0)).min(crop.height / f64::from(size.1));
+    let ratio = ratio(turned(orientation, width, height), spec);
     [8, 4, 2].into_iter().find(|reduction| f64::from(*reduction) <= ratio).unwrap_or(1)
+}
+
+/// How many pixels of an image of this size as shown become one of the result, along the axis where that is fewer.
+pub(crate) fn ratio((width, height): (u32, u32), spec: &InputSpec) -> f64 {
+    let Placed { crop, size, .. } = Placed::new(spec, width, height);
+    (crop.width / f64::from(size.0)).min(crop.height / f64::from(size.1))
 }
 
 fn algorithm(filter: Filter) -> Result<ResizeAlg, BoxError> {
