@@ -168,7 +168,7 @@ impl VideoDecoder {
         if !Choice::depends_on(self.options.sampling, duration, limits) {
             return Ok(Some(duration));
         }
-        let found = probe::reaches(self.tools()?, path, (probed.stream, duration), limits, budget)?;
+        let found = probe::reaches(self.tools()?, path, probed, duration, limits, budget)?;
         // The key frame before may be some way off.
         Ok(found.filter(|time| *time > 0.0).map(|time| if time > duration * 0.7 { duration } else { time }))
     }

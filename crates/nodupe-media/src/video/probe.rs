@@ -20,7 +20,7 @@ use crate::orientation::turned;
 /// More than ffprobe says of any file.
 const MOST: usize = 4 << 20;
 /// What is asked, so that no text of the file is in the answer.
-const ENTRIES: &str = "format=duration:stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,\
+const ENTRIES: &str = "format=duration,start_time:stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,\
      avg_frame_rate,r_frame_rate,duration,pix_fmt:stream_disposition=attached_pic,default:stream_side_data_list";
 
 /// A file and its video stream.
@@ -34,6 +34,8 @@ pub(crate) struct Probed {
     /// Width of a pixel over its height.
     pub(crate) aspect: f64,
     pub(crate) has_alpha: bool,
+    /// The time of the first packet, in seconds: broadcasts begin anywhere.
+    pub(crate) start: f64,
 }
 
 /// Asks ffprobe what is in the file at `path`.
@@ -56,18 +58,17 @@ pub(crate) fn probe(
 pub(crate) fn reaches(
     tools: &VideoTools,
     path: &Path,
-    (stream, duration): (u64, f64),
+    probed: &Probed,
+    duration: f64,
     limits: &VideoLimits,
     budget: &mut Budget,
 ) -> Result<Option<f64>, Failure> {
-    let (stream, interval) = (stream.to_string(), format!("{:.3}%+#1", duration * 0.9));
+    let start = probed.start;
+    let (stream, interval) = (probed.stream.to_string(), format!("{:.3}%+#1", start + duration * 0.9));
     let entries = ["-select_streams", &stream, "-read_intervals", &interval, "-show_entries", "packet=pts_time"];
     let Ok(answer) = ask(tools, path, limits, budget, &entries)? else { return Ok(None) };
-    let times = answer["packets"].as_array().into_iter().flatten();
-    Ok(times.filter_map(|packet| number(&packet["pts_time"])).fold(None, |last, time| {
-        let last = last.unwrap_or(time);
-        Some(if time > last { time } else { last })
-    }))
+    let packets = answer["packets"].as_array().into_iter().flatten();
+    Ok(packets.filter_map(|packet| number(&packet["pts_time"])).map(|time| time - start).reduce(f64::max))
 }
 
 /// The answer of ffprobe, or what it said was wrong.
@@ -149,6 +150,7 @@ fn read(answer: &Value, format: VideoFormat, limits: &VideoLimits) -> Result<Pro
         stored,
         aspect,
         has_alpha: video["pix_fmt"].as_str().is_some_and(has_alpha),
+        start: number(&answer["format"]["start_time"]).unwrap_or_default(),
     })
 }
 

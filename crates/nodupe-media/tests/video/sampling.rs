@@ -149,5 +149,5 @@ fn a_video_that_begins_late_or_changes_its_size_has_all_its_frames() {
     let path = clips.path("both.ts");
     fs::write(&path, both).unwrap();
     let found = times(&decoder(Sampling::Rate(1.0)), &path);
-    assert!(found.len() >= 6, "{found:?}");
+    assert!(found.len() >= 4 && found.is_sorted() && found[found.len() - 1] > 4.5, "{found:?}");
 }
