@@ -25,7 +25,7 @@ pub(crate) fn orientation(matrix: &str) -> View {
 
 /// The sign of what is at least half of one.
 fn sign(number: i64) -> i64 {
-    if number.abs() < 1 << 15 { 0 } else { number.signum() }
+    if number.unsigned_abs() < 1 << 15 { 0 } else { number.signum() }
 }
 
 #[cfg(test)]

@@ -26,8 +26,7 @@ const LATE: Duration = Duration::from_secs(2);
 pub(crate) fn guard(command: &mut Command, limits: &VideoLimits) {
     // Two pictures of the largest size in the largest kind of pixel, in one piece.
     let bytes = limits.max_pixels.saturating_mul(16).clamp(64 << 20, i32::MAX as u64);
-    let pixels = limits.max_pixels.min(i32::MAX as u64);
-    command.args(["-max_alloc", &bytes.to_string(), "-max_pixels", &pixels.to_string()]);
+    command.args(["-max_alloc", &bytes.to_string()]);
     command.args(["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]);
 }
 
@@ -69,6 +68,8 @@ impl Ffmpeg {
         // Its sign of life while no frame is chosen.
         command.args(["-progress", "pipe:2", "-stats_period", "0.5"]);
         guard(&mut command, wanted.limits);
+        // What ffprobe said of it is checked; frames may be larger later on.
+        command.args(["-max_pixels", &wanted.limits.max_pixels.min(i32::MAX as u64).to_string()]);
         let threads = wanted.threads.to_string();
         command.args(["-noautorotate", "-threads", &threads, "-filter_threads", &threads]);
         if wanted.choice.only_keys {

@@ -81,14 +81,17 @@ impl Said {
             self.0.changed.notify_all();
             return;
         }
-        let Some((level, said)) = message(line, input) else { return };
+        let Some((level, said, is_of_file)) = message(line, input) else { return };
         let is_any_of = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if is_any_of(&["partial file", "ended prematurely"]) {
             state.broken = Some(said);
         } else if is_any_of(&["corrupt input packet"]) {
             state.corrupt = Some(said);
         } else if level == Level::Error && !is_any_of(&EMPTY_WORDS) {
-            state.wrong = Some(said);
+            // What is said of the file as a whole repeats in general what was said before.
+            if !is_of_file || state.wrong.is_none() {
+                state.wrong = Some(said);
+            }
         }
     }
 }
@@ -139,20 +142,22 @@ fn time(line: &str) -> Option<Option<f64>> {
     Some(time.split_whitespace().next()?.parse().ok().filter(|time: &f64| time.is_finite()))
 }
 
-/// The level of a message, and its text without the address of who says it: `h264: no frame!`.
-fn message(line: &str, input: &str) -> Option<(Level, String)> {
+/// The level of a message, its text without the address of who says it (`h264: no frame!`), and whether it is of the file itself.
+fn message(line: &str, input: &str) -> Option<(Level, String, bool)> {
     let (before, level, text) =
         [("[error] ", Level::Error), ("[fatal] ", Level::Error), ("[warning] ", Level::Warning)]
             .into_iter()
             .find_map(|(tag, level)| line.split_once(tag).map(|(before, text)| (before, level, text)))?;
     let who = before.trim_start_matches('[').split_once(" @ ").map(|(who, _)| who);
-    let text = text.strip_prefix(input).map_or(text, |rest| rest.trim_start_matches(':'));
+    let of_file = text.strip_prefix(input);
+    let text = of_file.map_or(text, |rest| rest.trim_start_matches(':'));
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let said = match who {
         Some(who) => format!("{who}: {text}"),
         None => text,
     };
-    (!said.is_empty()).then(|| (level, said.chars().filter(|letter| !letter.is_control()).take(QUOTED).collect()))
+    let said: String = said.chars().filter(|letter| !letter.is_control()).take(QUOTED).collect();
+    (!said.is_empty()).then_some((level, said, of_file.is_some()))
 }
 
 #[cfg(test)]
@@ -186,7 +191,7 @@ mod tests {
             "[error] file:/a b/x: [error] y.mp4: Invalid data found when processing input\n",
             "[fatal] Conversion failed!\n",
         ));
-        assert_eq!(said.wrong().as_deref(), Some("Invalid data found when processing input"));
+        assert_eq!(said.wrong().as_deref(), Some("h264: no frame!"));
         assert_eq!((said.broken(), said.corrupt()), (None, None));
     }
 

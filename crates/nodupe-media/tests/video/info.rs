@@ -78,10 +78,9 @@ fn every_container_is_known_by_its_content_and_read() {
         ("a.nut", &["-c:v", "mpeg4"], VideoFormat::Nut),
         ("a.dv", &["-c:v", "dvvideo", "-pix_fmt", "yuv420p", "-s", "720x576"], VideoFormat::Dv),
     ] {
-        let Some(path) = clips.clip(name, "testsrc2=s=176x144:r=25:d=2", arguments) else { continue };
+        let Some(path) = clips.clip(name, "testsrc2=s=176x144:r=25:d=1", arguments) else { continue };
         assert_eq!(VideoFormat::of_path(&path).unwrap(), Some(format), "{name}");
-        assert_eq!(info(&path).format, format);
-        let found = times(&decoder(Sampling::Rate(1.0)), &path);
+        let found = times(&decoder(Sampling::Rate(2.0)), &path);
         assert!((2..4).contains(&found.len()), "{name}: {found:?}");
         // Another name changes nothing, but where the name is all there is.
         if format != VideoFormat::Dv {
@@ -107,13 +106,16 @@ fn sound_alone_is_an_outcome_of_its_own() {
         ("a.wma", &["-c:a", "wmav2"]),
         (
             "cover.m4a",
-            &["-i", cover.to_str().unwrap(), "-map", "0", "-map", "1", "-c:a", "aac", "-disposition:v", "attached_pic"],
+            &[
+                &["-i", cover.to_str().unwrap(), "-map", "0", "-map", "1", "-c:a", "aac"][..],
+                &["-c:v", "png", "-disposition:v", "attached_pic"],
+            ]
+            .concat(),
         ),
     ] {
         let Some(path) = clips.clip(name, "sine=d=1", arguments) else { continue };
         let error = fails(&path);
         assert_eq!((error.kind(), error.path()), ("audio-only", path.as_path()), "{error:?}");
-        assert_eq!(decoder(Sampling::default()).frames(&path, &[]).unwrap_err().kind(), "audio-only");
     }
 }
 
