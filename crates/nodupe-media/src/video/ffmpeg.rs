@@ -68,8 +68,7 @@ impl Ffmpeg {
         // Its sign of life while no frame is chosen.
         command.args(["-progress", "pipe:2", "-stats_period", "0.5"]);
         guard(&mut command, wanted.limits);
-        // What ffprobe said of it is checked; frames may be larger later on.
-        command.args(["-max_pixels", &wanted.limits.max_pixels.min(i32::MAX as u64).to_string()]);
+        command.args(["-max_pixels", &decoded_pixels(wanted.limits).to_string()]);
         let threads = wanted.threads.to_string();
         command.args(["-noautorotate", "-threads", &threads, "-filter_threads", &threads]);
         if wanted.choice.only_keys {
@@ -129,6 +128,12 @@ impl Source for Ffmpeg {
             Outcome::Failed(error) => Err(error.into()),
         }
     }
+}
+
+/// The most pixels that the decoder may decode to. What ffprobe says is checked; frames may be larger later on, and are a little
+/// larger than they are shown, since codecs have whole blocks.
+fn decoded_pixels(limits: &VideoLimits) -> u64 {
+    limits.max_pixels.saturating_add(limits.max_pixels / 4).saturating_add(1 << 20).min(i32::MAX as u64)
 }
 
 /// The filters: which frames, then their size and kind of pixel, then their times.

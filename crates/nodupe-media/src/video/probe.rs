@@ -66,7 +66,12 @@ pub(crate) fn reaches(
     let start = probed.start;
     let (stream, interval) = (probed.stream.to_string(), format!("{:.3}%+#1", start + duration * 0.9));
     let entries = ["-select_streams", &stream, "-read_intervals", &interval, "-show_entries", "packet=pts_time"];
-    let Ok(answer) = ask(tools, path, limits, budget, &entries)? else { return Ok(None) };
+    let answer = match ask(tools, path, limits, budget, &entries) {
+        Ok(Ok(answer)) => answer,
+        // Without an index it reads all that comes before, and may have to be left.
+        Ok(Err(_)) | Err(Failure::Limit { limit: Limit::SilentMilliseconds, .. }) => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
     let packets = answer["packets"].as_array().into_iter().flatten();
     Ok(packets.filter_map(|packet| number(&packet["pts_time"])).map(|time| time - start).reduce(f64::max))
 }

@@ -186,7 +186,7 @@ fn limits_are_checked_before_a_frame_is_decoded() {
 fn frames_that_are_larger_than_the_header_says_are_within_the_limit() {
     let Some(clips) = Clips::new() else { return };
     let small = fs::read(clips.clip("small.ts", SCENE, H264).unwrap()).unwrap();
-    let large = fs::read(clips.clip("large.ts", "testsrc2=s=640x480:r=25:d=1", H264).unwrap()).unwrap();
+    let large = fs::read(clips.clip("large.ts", "testsrc2=s=1600x1200:r=5:d=1", H264).unwrap()).unwrap();
     let path = clips.path("both.ts");
     fs::write(&path, [small, large].concat()).unwrap();
     let limits = VideoLimits::default().with_max_pixels(200 * 200);

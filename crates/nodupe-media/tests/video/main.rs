@@ -1,5 +1,5 @@
 //! What the crate promises about videos and animations, good and bad.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests are tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "the helpers of tests are tests")]
 
 mod animations;
 mod clips;

@@ -11,7 +11,7 @@ use crate::clips::{Clips, H264, LOSSLESS, decoder, difference};
 fn first(path: &Path, specs: &[InputSpec]) -> Vec<Vec<u8>> {
     let mut frames = decoder(Sampling::Rate(1.0)).frames(path, specs).unwrap();
     let frame = frames.next().unwrap().unwrap();
-    assert_eq!(frame.time, 0.0);
+    assert!(frame.time.abs() < 0.001);
     for (pixels, spec) in frame.pixels.iter().zip(specs) {
         assert_eq!(pixels.len(), spec.bytes());
     }
