@@ -47,7 +47,7 @@ fn is_gone(path: &Path) {
 
 /// A video that takes long.
 fn long(clips: &Clips) -> PathBuf {
-    clips.clip("long.mp4", "testsrc2=s=640x480:r=25:d=30", H264).unwrap()
+    clips.clip("long.mp4", "testsrc2=s=640x480:r=25:d=12", H264).unwrap()
 }
 
 #[test]
