@@ -1,4 +1,4 @@
-//! What frames cost. `cargo test --release -p nodupe-media --test video -- --ignored --nocapture seconds` prints it, for the file
+//! What frames cost. `cargo test -p nodupe-media --test video -- --ignored --nocapture seconds` prints it, for the file
 //! that `NODUPE_VIDEO` names, or one that is made.
 
 use std::env;
