@@ -14,8 +14,8 @@ use crate::clips::{Clips, ffmpeg};
 
 /// Seconds since some time in the past; and of processor time that this process and those that it has waited for have taken, on Linux.
 fn now(start: Instant) -> [f64; 2] {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let line = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = line.rsplit_once(')').map_or("", |(_, after)| after);
     let ticks: f64 = after.split_whitespace().skip(11).take(4).filter_map(|word| word.parse::<f64>().ok()).sum();
     [start.elapsed().as_secs_f64(), ticks / 100.0]
 }
