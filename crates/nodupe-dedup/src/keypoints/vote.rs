@@ -18,8 +18,6 @@ const REACH: usize = 32;
 const PART: usize = 1 << 20;
 /// What part of the distance at which rows may match they have to be within to vote, at first.
 const VOTE_DISTANCE: f32 = 0.8;
-/// By how many bits rows have to be nearer from then on, where there are more of either.
-const NEARER: u32 = 2;
 
 /// What can be afforded, about.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +32,7 @@ pub(super) struct Most {
 
 impl Most {
     fn of(images: usize) -> Self {
-        Self { meeting: 1 << 14, votes: 1_000_000, pairs: 200_000 + 16 * images }
+        Self { meeting: 1 << 14, votes: 500_000, pairs: 200_000 + 16 * images }
     }
 }
 
@@ -159,13 +157,18 @@ impl Ballot<'_> {
             found.par_sort_unstable();
         }
         while self.near > 0 && self.votes.len() > self.most.votes {
-            self.near = self.near.saturating_sub(NEARER);
+            self.ask_for_more();
             self.votes.retain(|vote| vote.distance(self.rows) <= self.near);
         }
         if self.found.len() > self.most.pairs {
-            self.near = self.near.saturating_sub(NEARER);
+            self.ask_for_more();
         }
         self.votes.shrink_to(3 * self.most.votes);
+    }
+
+    /// Rows have to be nearer by a quarter from now on.
+    fn ask_for_more(&mut self) {
+        self.near = 3 * self.near / 4;
     }
 }
 
