@@ -37,7 +37,7 @@ pub(crate) fn gradients<const N: usize>(
     }
 }
 
-/// The direction of (x, y) as a part of a full turn, 0 to 1, to 0.0007 of a turn; the same on every machine, which `atan2` is not.
+/// The direction of (x, y) as a part of a full turn, 0 to 1, to 0.0007 of a turn; cheaper than `atan2`, of which a patch would take hundreds.
 /// (The polynomial is that of Rajan et al., *Efficient approximations for the arctangent function*, 2006, equation 9.)
 fn turn(y: f32, x: f32) -> f32 {
     let (ax, ay) = (x.abs(), y.abs());
