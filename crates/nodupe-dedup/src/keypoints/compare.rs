@@ -43,7 +43,7 @@ pub(super) struct Move {
 
 impl Move {
     pub(super) fn new(rows: [usize; 2], a: Place, b: Place, frame: [f32; 2]) -> Self {
-        let mirrored = a.mirrored != b.mirrored;
+        let mirrored = a.is_mirrored() != b.is_mirrored();
         // Mirrored upside down, an angle is its own negative.
         let turn = if mirrored { -i32::from(a.turn) } else { i32::from(a.turn) };
         Self {

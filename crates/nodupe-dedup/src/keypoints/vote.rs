@@ -14,14 +14,16 @@ const TABLES: usize = 8;
 const SPARE_BITS: u32 = 2;
 /// With how many that follow it in a bucket a row is compared, so that a thousand copies do not become a million pairs.
 const REACH: usize = 32;
-/// Rows of a table that are sorted at a time.
-const PART: usize = 1 << 20;
+/// Bits of a key by which its table is taken apart.
+const PART_BITS: usize = 10;
 /// What part of the distance at which rows may match they have to be within to vote, at first.
 const VOTE_DISTANCE: f32 = 0.8;
 
 /// What can be afforded, about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Most {
+    /// Rows of a table that are sorted at a time.
+    pub(super) sorted: usize,
     /// Rows that meet at a time.
     pub(super) meeting: usize,
     /// Votes of pairs without a second one: the rows of strangers meet by chance, the more of them the more often, and have to be nearer then.
@@ -32,7 +34,7 @@ pub(super) struct Most {
 
 impl Most {
     fn of(images: usize) -> Self {
-        Self { meeting: 1 << 14, votes: 500_000, pairs: 200_000 + 16 * images }
+        Self { sorted: 1 << 20, meeting: 1 << 14, votes: 500_000, pairs: 200_000 + 16 * images }
     }
 }
 
@@ -71,8 +73,6 @@ pub(super) fn candidates_up_to(
     let images = Images::new(rows);
     let bits = rows.words * 64;
     let key_bits = ((usize::BITS - count.leading_zeros()) + SPARE_BITS).min(bits as u32).min(u32::BITS);
-    // Each part has the keys that begin with the same bits.
-    let part_bits = count.div_ceil(PART).max(1).next_power_of_two().trailing_zeros().min(key_bits) as usize;
     let mut ballot = Ballot {
         rows,
         near: (rows.max_distance as f32 * VOTE_DISTANCE) as u32,
@@ -86,8 +86,9 @@ pub(super) fn candidates_up_to(
             let words = rows.row(row);
             places.iter().fold(0_u32, |key, &bit| key << 1 | (words[bit / 64] >> (bit % 64) & 1) as u32)
         };
-        for part in 0..1_u32 << part_bits {
-            let is_of_part = |row: &usize| key(*row, &places[..part_bits]) == part;
+        let beginning = &places[..PART_BITS.min(places.len())];
+        for part in parts(count, most.sorted, beginning.len(), |row| key(row, beginning)) {
+            let is_of_part = |row: &usize| part.contains(&key(*row, beginning));
             // Rows of one key follow each other, in the order of their images.
             let of_part = (0..count).into_par_iter().filter(is_of_part);
             let mut order: Vec<(u32, u32)> = of_part.map(|row| (key(row, &places), row as u32)).collect();
@@ -106,6 +107,33 @@ pub(super) fn candidates_up_to(
         }
     }
     ballot.found
+}
+
+/// Ranges of what the keys of `count` rows begin with, `bits` of them, such that about `most` rows are in each: bits are seldom independent, so
+/// that some beginnings have many more rows than others.
+fn parts(count: usize, most: usize, bits: usize, beginning: impl Fn(usize) -> u32 + Sync) -> Vec<Range<u32>> {
+    if count <= most {
+        return vec![0..1 << bits];
+    }
+    let none = || vec![0_usize; 1 << bits];
+    let counted = (0..count).into_par_iter().fold(none, |mut counts, row| {
+        counts[beginning(row) as usize] += 1;
+        counts
+    });
+    let counts = counted.reduce(none, |mut one, other| {
+        one.iter_mut().zip(other).for_each(|(count, more)| *count += more);
+        one
+    });
+    let (mut parts, mut start, mut rows) = (Vec::new(), 0, 0);
+    for (beginning, count) in (0..).zip(counts) {
+        if rows > 0 && rows + count > most {
+            parts.push(start..beginning);
+            (start, rows) = (beginning, 0);
+        }
+        rows += count;
+    }
+    parts.push(start..1 << bits);
+    parts
 }
 
 /// The votes so far.
