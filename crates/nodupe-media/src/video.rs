@@ -1,6 +1,7 @@
 //! Videos and animations to frames of a wanted size, in one pass.
 
 mod animation;
+mod bars;
 mod decoder;
 mod display;
 mod ffmpeg;

@@ -10,6 +10,7 @@ use image::ColorType;
 use nodupe_core::InputSpec;
 
 use super::animation::{self, Animation};
+use super::bars::Bars;
 use super::ffmpeg::{Ffmpeg, Wanted};
 use super::format::{VideoFormat, any_size, head, is_audio};
 use super::frames::{Source, VideoFrames};
@@ -32,6 +33,11 @@ use crate::source;
 pub struct VideoOptions {
     /// Which frames are taken; one a second by default.
     pub sampling: Sampling,
+    /// Of a video with fewer frames by a [`Sampling::Rate`], more are taken, up to four a second: so many where that is enough. 0 by default.
+    pub min_frames: u64,
+    /// Whether black bars at two opposite sides (letterbox, pillarbox) are cut off; not by default. What is as wide and as dark from the first frame on
+    /// is a bar.
+    pub trims_bars: bool,
     /// How much one file may cost.
     pub limits: VideoLimits,
     /// Threads of a decoder; 0, the default, for as many as ffmpeg likes, which is all cores.
@@ -46,6 +52,8 @@ impl Default for VideoOptions {
     fn default() -> Self {
         Self {
             sampling: Sampling::default(),
+            min_frames: 0,
+            trims_bars: false,
             limits: VideoLimits::default(),
             threads: 0,
             background: [255; 3],
@@ -59,6 +67,20 @@ impl VideoOptions {
     #[must_use]
     pub fn with_sampling(mut self, sampling: Sampling) -> Self {
         self.sampling = sampling;
+        self
+    }
+
+    /// The same with at least so many frames of a short video, where four a second are enough for that.
+    #[must_use]
+    pub fn with_min_frames(mut self, frames: u64) -> Self {
+        self.min_frames = frames;
+        self
+    }
+
+    /// The same with or without black bars.
+    #[must_use]
+    pub fn with_trims_bars(mut self, trims: bool) -> Self {
+        self.trims_bars = trims;
         self
     }
 
@@ -153,7 +175,7 @@ impl VideoDecoder {
         let (tools, limits, mut budget) = (self.tools()?, &self.options.limits, self.budget());
         let probed = self.probe(path, format, &mut budget)?;
         let duration = self.duration(path, &probed, &mut budget)?;
-        let choice = Choice::new(self.options.sampling, duration, limits);
+        let choice = Choice::new(self.options.sampling, self.options.min_frames, duration, limits);
         let size = plan::scaled(probed.stored, probed.aspect, probed.info.orientation, specs);
         let wanted = Wanted { choice, size, threads: self.options.threads, limits };
         let source = Box::new(Ffmpeg::start(tools, path, &probed, wanted, budget)?);
@@ -183,7 +205,7 @@ impl VideoDecoder {
         let limits = &self.options.limits;
         let bytes = whole(&mut file, limits)?;
         let info = animation::info(std::io::Cursor::new(&bytes), format, limits)?;
-        let choice = Choice::new(self.options.sampling, info.duration, limits);
+        let choice = Choice::new(self.options.sampling, self.options.min_frames, info.duration, limits);
         let size = (info.width, info.height);
         let source = Box::new(Animation::start(bytes, &info, choice, limits.frames(), self.budget())?);
         Ok(self.read(path, info, specs, (size, ColorType::Rgba8, source)))
@@ -201,6 +223,7 @@ impl VideoDecoder {
             info,
             specs: specs.to_vec(),
             background: self.options.background,
+            bars: self.options.trims_bars.then(Bars::default),
             size,
             color,
             most: self.options.limits.frames(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use image::ColorType;
 use nodupe_core::{Channels, InputSpec};
 
+use super::bars::Bars;
 use super::info::VideoInfo;
 use crate::error::{Failure, MediaError};
 use crate::resize::{Scaler, Stored};
@@ -35,6 +36,8 @@ pub struct VideoFrames {
     pub(crate) info: VideoInfo,
     pub(crate) specs: Vec<InputSpec>,
     pub(crate) background: [u8; 3],
+    /// `None` where bars stay.
+    pub(crate) bars: Option<Bars>,
     /// Width and height of the frames as they come.
     pub(crate) size: (u32, u32),
     pub(crate) color: ColorType,
@@ -101,7 +104,8 @@ impl VideoFrames {
         let failed = |said: String| Failure::Video { format, frames: self.given, said };
         let channels = to_eight_bits(&mut self.pixels, self.color, wanted, self.background)
             .ok_or_else(|| failed(format!("{:?} pixels are not known", self.color)))?;
-        let (size, orientation) = (self.size, self.info.orientation);
+        let cut = self.bars.as_mut().map(|bars| bars.cut(&mut self.pixels, self.size, channels));
+        let (size, orientation) = (cut.unwrap_or(self.size), self.info.orientation);
         let image = Stored { pixels: &self.pixels, channels, size, reduction: 1, orientation };
         for (spec, out) in self.specs.iter().zip(out) {
             self.scaler.append(&image, spec, out).map_err(|error| failed(error.to_string()))?;

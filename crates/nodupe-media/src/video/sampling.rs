@@ -57,11 +57,14 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// What `sampling` means for a file of `duration` seconds, where that is sure.
-    pub(crate) fn new(sampling: Sampling, duration: Option<f64>, limits: &VideoLimits) -> Self {
+    /// What `sampling` means for a file of `duration` seconds, where that is sure, of which there should be `least` frames.
+    pub(crate) fn new(sampling: Sampling, least: u64, duration: Option<f64>, limits: &VideoLimits) -> Self {
+        /// The most frames a second for the sake of that.
+        const DENSE: f64 = 4.0;
+        let dense = duration.map_or(0.0, |duration| (least as f64 / duration).min(DENSE));
         let spread = duration.map(|duration| limits.frames() as f64 / duration);
         let rate = match (sampling.rate(), spread) {
-            (Some(rate), Some(spread)) => Some(rate.min(spread)),
+            (Some(rate), Some(spread)) => Some(rate.max(dense).min(spread)),
             (Some(rate), None) => Some(rate),
             (None, spread) if sampling == Sampling::KeyFrames => spread,
             _ => None,
@@ -134,7 +137,7 @@ mod tests {
     use super::*;
 
     fn taken(sampling: Sampling, duration: Option<f64>, limits: &VideoLimits, frames: &[(f64, u8)]) -> Vec<f64> {
-        let mut chooser = Chooser::new(Choice::new(sampling, duration, limits));
+        let mut chooser = Chooser::new(Choice::new(sampling, 0, duration, limits));
         frames.iter().filter(|(time, grey)| chooser.takes(*time, &[*grey; 9])).map(|(time, _)| *time).collect()
     }
 
@@ -153,10 +156,15 @@ mod tests {
     #[test]
     fn a_long_video_has_no_more_frames_than_are_allowed() {
         let limits = VideoLimits::default().with_max_frames(100);
-        let choice = Choice::new(Sampling::Rate(1.0), Some(36_000.0), &limits);
+        let choice = Choice::new(Sampling::Rate(1.0), 0, Some(36_000.0), &limits);
         assert_eq!(choice, Choice { only_keys: true, rate: Some(100.0 / 36_000.0), scene: None });
-        let choice = Choice::new(Sampling::Rate(1.0), None, &limits);
+        let choice = Choice::new(Sampling::Rate(1.0), 0, None, &limits);
         assert_eq!(choice, Choice { only_keys: false, rate: Some(1.0), scene: None });
+        let rate = |least, duration| Choice::new(Sampling::Rate(1.0), least, Some(duration), &limits).rate;
+        assert_eq!(
+            [(30, 60.0), (30, 10.0), (30, 2.0), (300, 90.0)].map(|(least, duration)| rate(least, duration)),
+            [1.0, 3.0, 4.0, 10.0 / 9.0].map(Some)
+        );
         assert!(Choice::depends_on(Sampling::Rate(1.0), 101.0, &limits));
         assert!(!Choice::depends_on(Sampling::Rate(1.0), 99.0, &limits));
     }
