@@ -6,15 +6,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use nodupe::dedup::{Linkage, WalkOptions};
-use nodupe::media::{DecodeOptions, Limits, PoolOptions};
+use nodupe::dedup::{Linkage, MediaKinds, Scan, WalkOptions};
+use nodupe::media::{DecodeOptions, Limits, PoolOptions, Sampling, VideoOptions};
 use nodupe::{Effort, Options, Preference};
 
 use crate::index::args::IndexCommand;
 use crate::keep::KeepArgs;
 use crate::threads;
 
-/// Finds near-duplicate images.
+/// Finds near-duplicate images and videos.
 #[derive(Debug, Parser)]
 #[command(name = "nodupe", version, about, max_term_width = 100, propagate_version = true)]
 pub(crate) struct Args {
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Find near-duplicate images in folders.
+    /// Find near-duplicate images and videos in folders.
     #[command(after_help = format!("{SCAN_HELP}\n\n{}", crate::keep::help()))]
     Scan(ScanArgs),
     /// List the backends and whether they can run here.
@@ -70,6 +70,7 @@ Examples:
   nodupe scan --embedding histogram --group-by complete photos more-photos
   nodupe scan --embedding 'perceptual!' --no-views photos
   nodupe scan --effort fast photos          the chosen embedding backend alone
+  nodupe scan --videos-only ~/Videos        copies, clips and shared parts; needs ffmpeg
   nodupe scan --keep in:originals,oldest .  what is in the folder originals, then the oldest
   nodupe scan --print duplicates -0 photos | xargs -0 ls -l
 
@@ -199,6 +200,39 @@ impl WalkArgs {
     }
 }
 
+/// Whether and how videos are looked at.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct VideoArgs {
+    /// Leave videos out; animations count as their first frame.
+    #[arg(long, conflicts_with = "videos_only")]
+    images_only: bool,
+    /// Leave images out.
+    #[arg(long)]
+    videos_only: bool,
+    /// Frames of a video that are looked at in each second, over 0, up to 30; more finds shorter parts and takes longer. Of short videos up to four
+    /// a second are in any case [default: 1].
+    #[arg(long, value_name = "N", value_parser = frame_rate)]
+    frame_rate: Option<f64>,
+}
+
+impl VideoArgs {
+    pub(crate) fn kinds(&self) -> MediaKinds {
+        match (self.images_only, self.videos_only) {
+            (true, _) => MediaKinds::Images,
+            (_, true) => MediaKinds::Videos,
+            _ => MediaKinds::All,
+        }
+    }
+
+    pub(crate) fn options(&self) -> VideoOptions {
+        let options = Scan::video_options();
+        match self.frame_rate {
+            Some(rate) => options.with_sampling(Sampling::Rate(rate)),
+            None => options,
+        }
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ScanArgs {
     /// Folders and files to look at.
@@ -234,6 +268,8 @@ pub(crate) struct ScanArgs {
     pub(crate) keep: KeepArgs,
     #[command(flatten)]
     pub(crate) walk: WalkArgs,
+    #[command(flatten)]
+    pub(crate) videos: VideoArgs,
     /// Say where the time went, also with --quiet; in JSON it is said in any case.
     #[arg(long)]
     pub(crate) timings: bool,
@@ -390,6 +426,11 @@ pub(crate) fn precision(text: &str) -> Result<f64, String> {
 fn recall(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "a recall is a number from 0 to 1".to_owned())
+}
+
+fn frame_rate(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0.0 && *number <= 30.0);
+    number.ok_or_else(|| "a frame rate is a number over 0 and up to 30".to_owned())
 }
 
 /// The names of the linkages, so that help and errors list them.

@@ -4,8 +4,8 @@
 use std::io::Write;
 
 use nodupe::dedup::{
-    Audit, Calibration, Enough, Evidence, Group, KeepRules, KeypointMatch, Link, Member, Report, Seeing, Skipped,
-    Stats, TierReport,
+    Audit, Calibration, Enough, Evidence, Group, KeepRules, KeypointMatch, Link, MediaInfo, Member, Report, Seeing,
+    Skipped, Stats, Still, TierReport, VideoMatch, VideoPair,
 };
 use nodupe::{EmbeddingSpace, Scanned};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::path::JsonPath;
 pub(crate) const VERSION: u32 = 1;
 
 pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, rules: &KeepRules) -> Result<(), Failure> {
-    let Report { groups, skipped, tiers, stats, interrupted, .. } = &scanned.report;
+    let Report { groups, videos, stills, skipped, tiers, stats, interrupted, .. } = &scanned.report;
     let name = scanned.embedding.selected().map(|attempt| attempt.name);
     let chosen = tiers.iter().find(|tier| Some(tier.backend) == name);
     let document = Document {
@@ -31,6 +31,8 @@ pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, rules: &KeepRules) 
         tiers: tiers.iter().map(tier).collect(),
         keep_rules: keep::rules(rules),
         groups: groups.iter().map(group).collect(),
+        videos: videos.iter().map(video_pair).collect(),
+        stills: stills.iter().map(still).collect(),
         skipped: skipped.iter().map(|skipped| skip(skipped)).collect(),
         stats: stats_of(stats, tiers),
     };
@@ -55,6 +57,8 @@ struct Document<'a> {
     tiers: Vec<TierJson>,
     keep_rules: Vec<keep::RuleJson<'a>>,
     groups: Vec<GroupJson<'a>>,
+    videos: Vec<VideoPairJson<'a>>,
+    stills: Vec<StillJson<'a>>,
     skipped: Vec<SkippedJson<'a>>,
     stats: StatsJson,
 }
@@ -79,6 +83,9 @@ struct TierJson {
     settled: usize,
     truncated_queries: usize,
     audit: Option<AuditJson>,
+    videos: usize,
+    frames: usize,
+    video_pairs: usize,
 }
 
 fn tier(tier: &TierReport) -> TierJson {
@@ -93,6 +100,9 @@ fn tier(tier: &TierReport) -> TierJson {
         settled: tier.settled,
         truncated_queries: tier.truncated,
         audit: tier.audit.as_ref().map(audited),
+        videos: tier.videos,
+        frames: tier.frames,
+        video_pairs: tier.video_pairs,
     }
 }
 
@@ -154,6 +164,16 @@ struct FileJson {
     width: u32,
     height: u32,
     format: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    video: Option<VideoJson>,
+}
+
+/// Of a video: seconds as far as the file says them, and what ffmpeg calls its codec.
+#[derive(Serialize)]
+struct VideoJson {
+    duration: Option<f64>,
+    frame_rate: Option<f64>,
+    codec: String,
 }
 
 /// `a` and `b` are places in `paths`.
@@ -174,6 +194,78 @@ struct LinkJson {
     distance: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keypoints: Option<KeypointsJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frames: Option<FramesJson>,
+}
+
+/// What two videos have in common; times in seconds.
+#[derive(Serialize)]
+struct FramesJson {
+    relation: &'static str,
+    segments: Vec<SegmentJson>,
+    coverage: [f32; 2],
+    matched: usize,
+    similarity: f32,
+    view: &'static str,
+}
+
+#[derive(Serialize)]
+struct SegmentJson {
+    a: [f64; 2],
+    b: [f64; 2],
+}
+
+fn frames(found: &VideoMatch) -> FramesJson {
+    let VideoMatch { relation, segments, coverage, frames, similarity, view, .. } = found;
+    let milliseconds = |times: [f64; 2]| times.map(|time| (time * 1000.0).round() / 1000.0);
+    FramesJson {
+        relation: relation.name(),
+        segments: segments
+            .iter()
+            .map(|segment| SegmentJson { a: milliseconds(segment.a), b: milliseconds(segment.b) })
+            .collect(),
+        coverage: *coverage,
+        matched: *frames,
+        similarity: *similarity,
+        view: view.name(),
+    }
+}
+
+/// Two videos that have something in common, duplicates or not.
+#[derive(Serialize)]
+struct VideoPairJson<'a> {
+    a: JsonPath<'a>,
+    b: JsonPath<'a>,
+    backend: &'static str,
+    #[serde(flatten)]
+    frames: FramesJson,
+}
+
+fn video_pair(pair: &VideoPair) -> VideoPairJson<'_> {
+    VideoPairJson { a: JsonPath(&pair.a), b: JsonPath(&pair.b), backend: pair.backend, frames: frames(&pair.found) }
+}
+
+/// An image that is a frame of a video.
+#[derive(Serialize)]
+struct StillJson<'a> {
+    image: JsonPath<'a>,
+    video: JsonPath<'a>,
+    time: f64,
+    similarity: f32,
+    view: &'static str,
+    backend: &'static str,
+}
+
+fn still(still: &Still) -> StillJson<'_> {
+    let Still { image, video, time, similarity, view, backend, .. } = still;
+    StillJson {
+        image: JsonPath(image),
+        video: JsonPath(video),
+        time: (time * 1000.0).round() / 1000.0,
+        similarity: *similarity,
+        view: view.name(),
+        backend,
+    }
 }
 
 #[derive(Serialize)]
@@ -199,25 +291,33 @@ fn group(group: &Group) -> GroupJson<'_> {
 }
 
 fn file(file: &Member) -> FileJson {
-    let Member { bytes, image, .. } = file;
-    FileJson { bytes: *bytes, width: image.width, height: image.height, format: image.format.name() }
+    let Member { bytes, media, .. } = file;
+    let (width, height) = media.size();
+    let video = match media {
+        MediaInfo::Video(video) => {
+            Some(VideoJson { duration: video.duration, frame_rate: video.frame_rate, codec: video.codec.clone() })
+        }
+        _ => None,
+    };
+    FileJson { bytes: *bytes, width, height, format: media.format(), video }
 }
 
 fn link(link: &Link) -> LinkJson {
-    let (mut backend_name, mut turned, mut apart, mut keypoints) = (None, None, None, None);
-    match link.evidence {
+    let (mut backend_name, mut turned, mut apart, mut keypoints, mut in_common) = (None, None, None, None, None);
+    match &link.evidence {
         Evidence::Embedding { backend, seeing, distance } => {
             let (view, of) = match seeing {
                 Seeing::First(view) => (view, "a"),
                 Seeing::Second(view) => (view, "b"),
             };
-            (backend_name, turned, apart) = (Some(backend), Some((view.name(), of)), Some(distance));
+            (backend_name, turned, apart) = (Some(*backend), Some((view.name(), of)), Some(*distance));
         }
         Evidence::Keypoints { backend, found } => {
-            let KeypointMatch { matched, agreement, spread, overlap, mirrored, .. } = found;
+            let KeypointMatch { matched, agreement, spread, overlap, mirrored, .. } = *found;
             (backend_name, keypoints) =
-                (Some(backend), Some(KeypointsJson { matched, agreement, spread, overlap, mirrored }));
+                (Some(*backend), Some(KeypointsJson { matched, agreement, spread, overlap, mirrored }));
         }
+        Evidence::Frames { backend, found } => (backend_name, in_common) = (Some(*backend), Some(frames(found))),
         _ => {}
     }
     LinkJson {
@@ -231,6 +331,7 @@ fn link(link: &Link) -> LinkJson {
         view_of: turned.map(|(_, of)| of),
         distance: apart,
         keypoints,
+        frames: in_common,
     }
 }
 
@@ -251,6 +352,7 @@ struct StatsJson {
     files: usize,
     bytes: u64,
     images: usize,
+    videos: usize,
     identical: usize,
     same_pixels: usize,
     decoded: usize,
@@ -273,6 +375,8 @@ struct TimingsJson {
     decode: f64,
     resize: f64,
     embed_busy: f64,
+    watch: f64,
+    watch_busy: f64,
     search: f64,
     index: f64,
     group: f64,
@@ -289,6 +393,8 @@ fn stats_of(stats: &Stats, tiers: &[TierReport]) -> StatsJson {
         decode: timings.decoders.decode.as_secs_f64(),
         resize: timings.decoders.resize.as_secs_f64(),
         embed_busy: timings.embed_busy.as_secs_f64(),
+        watch: timings.watch.as_secs_f64(),
+        watch_busy: timings.watch_busy.as_secs_f64(),
         search: timings.search.as_secs_f64(),
         index: timings.index.as_secs_f64(),
         group: timings.group.as_secs_f64(),
@@ -298,6 +404,7 @@ fn stats_of(stats: &Stats, tiers: &[TierReport]) -> StatsJson {
         files: stats.files,
         bytes: stats.bytes,
         images: stats.images,
+        videos: stats.videos,
         identical: stats.identical,
         same_pixels: stats.same_pixels,
         decoded: stats.decoded,

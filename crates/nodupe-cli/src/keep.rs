@@ -17,7 +17,7 @@ use crate::text::count;
 #[derive(Debug, ClapArgs)]
 pub(crate) struct KeepArgs {
     /// Which file of a group to keep: rules (see below), the first that tells two files apart decides. The default rules follow those
-    /// that are given [default: resolution,format,quality,size,oldest,shortest-name].
+    /// that are given [default: longest,resolution,format,quality,size,oldest,shortest-name].
     #[arg(long, value_name = "RULE,…", value_parser = parser())]
     keep: Option<KeepRules>,
     /// Print nothing but paths, one a line: those of the duplicates that could go, or those to keep.

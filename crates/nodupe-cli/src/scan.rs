@@ -50,7 +50,9 @@ pub(crate) fn scanner(args: &ScanArgs) -> Scanner<'_> {
         .with_keep(args.keep.rules())
         .with_views(args.views.wish())
         .with_walk(args.walk.options())
-        .with_decoding(args.walk.decoding(&args.backend));
+        .with_decoding(args.walk.decoding(&args.backend))
+        .with_kinds(args.videos.kinds())
+        .with_videos(args.videos.options());
     if let Some(precision) = args.precision {
         scanner = scanner.with_precision(Some(precision));
     }
@@ -94,7 +96,18 @@ pub(crate) fn exit_code(paths: &[PathBuf], skipped: &[Skipped], interrupted: boo
 
 /// Whether nothing came of reading it. An image without an embedding was read.
 fn is_unreadable(skipped: &Skipped) -> bool {
-    matches!(skipped.error, "not-found" | "unsupported-format" | "decode" | "limit-exceeded" | "io" | "special-file")
+    matches!(
+        skipped.error,
+        "not-found"
+            | "unsupported-format"
+            | "decode"
+            | "decode-video"
+            | "audio-only"
+            | "no-video-tools"
+            | "limit-exceeded"
+            | "io"
+            | "special-file"
+    )
 }
 
 /// What the command line names.

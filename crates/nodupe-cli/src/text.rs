@@ -1,14 +1,16 @@
 //! What `nodupe scan` shows people.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 
 use console::style;
 use indicatif::{HumanBytes, HumanCount};
 use nodupe::dedup::{
-    Audit, Calibration, Evidence, Group, GroupKind, Link, Member, Report, Seeing, Skipped, TierReport,
+    Audit, Calibration, Evidence, Group, GroupKind, Link, Member, Relation, Report, Seeing, Skipped, TierReport,
+    VideoMatch, VideoPair,
 };
 use nodupe::select::{Report as Choice, Source};
 use nodupe::{Scanned, View};
@@ -21,17 +23,20 @@ pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, quiet: bool) -> io:
     for (number, group) in report.groups.iter().enumerate() {
         write_group(out, number + 1, group)?;
     }
+    write_relations(out, report)?;
     if quiet { Ok(()) } else { write_summary(out, scanned) }
 }
 
 fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result<()> {
     let kind = match group.kind {
-        GroupKind::Near => match group.weakest.and_then(|weakest| group.links.get(weakest)).map(|link| link.evidence) {
-            Some(Evidence::Keypoints { found, .. }) => {
-                format!("near duplicates, weakest link {} keypoints", found.matched)
+        GroupKind::Near => {
+            match group.weakest.and_then(|weakest| group.links.get(weakest)).map(|link| &link.evidence) {
+                Some(Evidence::Keypoints { found, .. }) => {
+                    format!("near duplicates, weakest link {} keypoints", found.matched)
+                }
+                _ => format!("near duplicates, weakest link {:.3} alike", group.min_similarity),
             }
-            _ => format!("near duplicates, weakest link {:.3} alike", group.min_similarity),
-        },
+        }
         _ => "exact copies".to_owned(),
     };
     writeln!(out, "{} {kind}", style(format!("{number}.")).bold())?;
@@ -41,10 +46,12 @@ fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result
     let names = names(group, &paths);
     for (place, (file, path)) in group.files.iter().zip(&paths).enumerate() {
         let pad = width.saturating_sub(console::measure_text_width(path));
-        let size = format!("{}x{}", file.image.width, file.image.height);
+        let (width, height) = file.media.size();
+        let duration = file.media.duration().map(|seconds| format!("  {:>7}", clock(seconds))).unwrap_or_default();
+        let size = format!("{width}x{height}");
         let bytes = HumanBytes(file.bytes).to_string();
         let mark = if place == group.keep.file { '*' } else { ' ' };
-        write!(out, " {mark} {path}{:pad$}  {size:>9}  {bytes:>10}", "")?;
+        write!(out, " {mark} {path}{:pad$}  {size:>9}{duration}  {bytes:>10}", "")?;
         if let Some((link, other)) = links[place] {
             write!(out, "  {}", style(why(link, other, &names)).dim())?;
         }
@@ -93,7 +100,7 @@ fn names<'a>(group: &Group, paths: &'a [String]) -> Vec<Cow<'a, str>> {
 /// What holds a file in its group, in words: the link that leads to it from the file at `place`.
 fn why(link: &Link, place: usize, names: &[Cow<'_, str>]) -> String {
     let other = names.get(place).map_or("", AsRef::as_ref);
-    match link.evidence {
+    match &link.evidence {
         Evidence::ExactBytes => format!("same bytes as {other}"),
         Evidence::ExactPixels => format!("same pixels as {other}"),
         Evidence::Embedding { seeing: Seeing::First(View::Identity), .. } => {
@@ -101,7 +108,7 @@ fn why(link: &Link, place: usize, names: &[Cow<'_, str>]) -> String {
         }
         Evidence::Embedding { seeing, .. } => {
             // The line is about the file that is not `place`.
-            let (seen, of_other) = match (seeing, link.b == place) {
+            let (seen, of_other) = match (*seeing, link.b == place) {
                 (Seeing::First(view), true) | (Seeing::Second(view), false) => (view, false),
                 (Seeing::First(view), false) => view.inverse().map_or((view, true), |view| (view, false)),
                 (Seeing::Second(view), true) => (view, true),
@@ -116,8 +123,82 @@ fn why(link: &Link, place: usize, names: &[Cow<'_, str>]) -> String {
             let mirrored = if found.mirrored { ", mirrored" } else { "" };
             format!("{} keypoints shared with {other}{mirrored}", found.matched)
         }
+        Evidence::Frames { found, .. } => {
+            // The line is about the file that is not `place`.
+            let (relation, is_turned) = (found.relation, link.b == place);
+            let relation = if is_turned { relation } else { relation.reversed() };
+            let what = match relation {
+                Relation::Copy => format!("copy of {other}"),
+                Relation::FirstIsClip => format!("clip of {other}"),
+                Relation::SecondIsClip => format!("has all of {other}"),
+                _ => format!("shares a part with {other}"),
+            };
+            format!("{what}{}{}", at_times(found, is_turned), seen_as(found.view))
+        }
         _ => format!("{} {other}", link.evidence.name()),
     }
+}
+
+/// When two videos show the same, the one that a line is about first.
+fn at_times(found: &VideoMatch, is_a_first: bool) -> String {
+    let range = |times: [f64; 2]| format!("{}-{}", clock(times[0]), clock(times[1]));
+    let mut segments = found.segments.iter().map(|segment| {
+        let (one, other) = if is_a_first { (segment.a, segment.b) } else { (segment.b, segment.a) };
+        format!(", {} is its {}", range(one), range(other))
+    });
+    let first: String = segments.by_ref().take(3).collect();
+    let more = segments.count();
+    if more > 0 { format!("{first}, and {more} more") } else { first }
+}
+
+fn seen_as(view: View) -> String {
+    if view == View::Identity { String::new() } else { format!(", after {view}") }
+}
+
+/// Seconds as people write them: `0:07`, `1:02:30`.
+fn clock(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// What is in common and makes no duplicates.
+fn write_relations(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    /// The most lines of either.
+    const LINES: usize = 20;
+    let kept: HashSet<&Path> =
+        report.groups.iter().flat_map(|group| &group.files).map(|file| file.path.as_path()).collect();
+    let together = |pair: &&VideoPair| {
+        let of = |group: &Group, path: &Path| group.files.iter().any(|file| file.path == path);
+        pair.found.relation.is_duplicate()
+            && kept.contains(pair.a.as_path())
+            && report.groups.iter().any(|group| of(group, &pair.a) && of(group, &pair.b))
+    };
+    let apart: Vec<&VideoPair> = report.videos.iter().filter(|pair| !together(pair)).collect();
+    if !apart.is_empty() {
+        writeln!(out, "{}", style("Videos that have something in common, and are in no group together:").bold())?;
+    }
+    for VideoPair { a, b, found, .. } in apart.iter().take(LINES) {
+        let what = match found.relation {
+            Relation::Copy => "is a copy of",
+            Relation::FirstIsClip => "is a clip of",
+            Relation::SecondIsClip => "has all of",
+            _ => "shares a part with",
+        };
+        writeln!(out, "   {} {what} {}{}{}", shown(a), shown(b), at_times(found, true), seen_as(found.view))?;
+    }
+    if !report.stills.is_empty() {
+        writeln!(out, "{}", style("Images that are frames of videos:").bold())?;
+    }
+    for still in report.stills.iter().take(LINES) {
+        let (image, video, view) = (shown(&still.image), shown(&still.video), seen_as(still.view));
+        writeln!(out, "   {image} is {video} at {}, {:.3} alike{view}", clock(still.time), still.similarity)?;
+    }
+    let more = apart.len().saturating_sub(LINES) + report.stills.len().saturating_sub(LINES);
+    if more > 0 {
+        writeln!(out, "   and {} more (--json lists them)", HumanCount(more as u64))?;
+    }
+    if apart.is_empty() && report.stills.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
 fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
@@ -139,7 +220,7 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
         out,
         "{} among {} in {:.1} s",
         style(found).bold(),
-        count(stats.images, "image", "images"),
+        looked_at(stats.images, stats.videos),
         stats.timings.total.as_secs_f64()
     )?;
     write_skipped(out, skipped)?;
@@ -157,7 +238,10 @@ fn write_summary(out: &mut impl Write, scanned: &Scanned) -> io::Result<()> {
 
 /// What one tier did.
 fn tier_line(tier: &TierReport) -> String {
-    let TierReport { backend, threshold, calibration, enough, images, pairs, .. } = tier;
+    let TierReport { backend, threshold, calibration, enough, images, pairs, videos, .. } = tier;
+    if *images == 0 && *videos > 0 {
+        return format!("{backend} found {}", among_videos(tier));
+    }
     let (images, pairs) = (count(*images, "image", "images"), count(*pairs, "near pair", "near pairs"));
     let more = |crowded: usize| match crowded {
         0 => String::new(),
@@ -171,7 +255,23 @@ fn tier_line(tier: &TierReport) -> String {
             format!("threshold {threshold:.3} for precision {precision}{}", more(*crowded))
         }
     };
-    format!("{backend} found {pairs} among {images} ({least})")
+    let and_videos = if *videos > 0 { format!(" and {}", among_videos(tier)) } else { String::new() };
+    format!("{backend} found {pairs} among {images} ({least}){and_videos}")
+}
+
+fn among_videos(tier: &TierReport) -> String {
+    let (pairs, frames) = (count(tier.video_pairs, "pair", "pairs"), count(tier.frames, "frame", "frames"));
+    format!("{pairs} with something in common among {} ({frames})", count(tier.videos, "video", "videos"))
+}
+
+/// How many images and videos.
+fn looked_at(images: usize, videos: usize) -> String {
+    let (of_images, of_videos) = (count(images, "image", "images"), count(videos, "video", "videos"));
+    match (images, videos) {
+        (_, 0) => of_images,
+        (0, _) => of_videos,
+        _ => format!("{of_images} and {of_videos}"),
+    }
 }
 
 /// A number of things.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nodupe_core::{EmbeddingBackend, Undescribable};
-use nodupe_media::MediaError;
+use nodupe_core::{Describes, EmbeddingBackend, Undescribable};
+use nodupe_media::{MediaError, VideoInfo};
 use rayon::prelude::*;
 
 use crate::calibration::Strangers;
@@ -15,9 +16,11 @@ use crate::keypoints::Needed;
 use crate::linkage::{Linkage, NearPair, cluster};
 use crate::progress::Stage;
 use crate::report::TierReport;
-use crate::scan::{Decision, Scan, ScanError, TierOptions};
+use crate::scan::{Scan, ScanError};
 use crate::search::{Known, NearImages, compared, near_images};
 use crate::tier::{Near, Tier, ratio};
+use crate::tier_options::{Decision, TierOptions};
+use crate::videos::{self, Videos, Watched};
 use crate::walk::File;
 
 /// The ratio up to which an image is taken for settled: it is what another one is, as far as any tier could tell. A quarter of what a
@@ -35,12 +38,26 @@ pub(crate) struct TierPair {
     pub(crate) tier: Option<usize>,
 }
 
+/// The time that videos took.
+#[derive(Debug, Default)]
+pub(crate) struct Watching {
+    pub(crate) watch: Duration,
+    pub(crate) busy: Duration,
+    pub(crate) search: Duration,
+}
+
 /// What is known of the images so far. They are numbered by their places in `unique`.
 pub(crate) struct Cascade<'a> {
     files: &'a [File],
     unique: &'a [usize],
     pub(crate) tiers: Vec<Tier<'a>>,
     pub(crate) reports: Vec<TierReport>,
+    /// Which files are videos.
+    is_video: &'a [bool],
+    /// The videos that were decoded.
+    pub(crate) videos: HashMap<u32, VideoInfo>,
+    /// Images that are frames of videos: which tier found each.
+    pub(crate) stills: Vec<(usize, videos::Still)>,
     /// What was decoded.
     pub(crate) images: Vec<Option<Image>>,
     /// Why an image could not be decoded.
@@ -58,11 +75,14 @@ pub(crate) struct Cascade<'a> {
 }
 
 impl<'a> Cascade<'a> {
-    pub(crate) fn new(files: &'a [File], unique: &'a [usize]) -> Self {
+    pub(crate) fn new(files: &'a [File], unique: &'a [usize], is_video: &'a [bool]) -> Self {
         let count = unique.len();
         Self {
             files,
             unique,
+            is_video,
+            videos: HashMap::new(),
+            stills: Vec::new(),
             tiers: Vec::new(),
             reports: Vec::new(),
             images: vec![None; count],
@@ -89,7 +109,8 @@ impl<'a> Cascade<'a> {
             return Ok(());
         }
         let open: Vec<usize> = (0..self.unique.len())
-            .filter(|&image| self.settled[image] as usize == image && (is_first || self.images[image].is_some()))
+            .filter(|&image| self.settled[image] as usize == image && !self.is_video[image])
+            .filter(|&image| is_first || self.images[image].is_some())
             .collect();
 
         let stage = Instant::now();
@@ -107,7 +128,13 @@ impl<'a> Cascade<'a> {
 
         let stage = Instant::now();
         let embedded = seen.len();
-        let mut tier = Tier { info: backend.info(), space: backend.space(), near: Near::Within(0.0), seen };
+        let mut tier = Tier {
+            info: backend.info(),
+            space: backend.space(),
+            near: Near::Within(0.0),
+            seen,
+            videos: Videos::default(),
+        };
         let mut report = TierReport {
             backend: backend.info().name,
             threshold: decision.threshold.unwrap_or_default(),
@@ -151,6 +178,75 @@ impl<'a> Cascade<'a> {
             ..report
         });
         Ok(())
+    }
+
+    /// Asks the tiers that describe images about the videos. Each is decoded once, and `options` and `decisions` are those of the tiers.
+    pub(crate) fn watch(
+        &mut self,
+        scan: &Scan<'a>,
+        options: &[TierOptions<'a>],
+        decisions: &[Decision],
+    ) -> Result<Watching, ScanError> {
+        let (files, unique, progress) = (self.files, self.unique, scan.progress());
+        let paths: Vec<(u32, &Path)> = (0..)
+            .zip(unique)
+            .zip(self.is_video)
+            .filter(|(_, is_video)| **is_video)
+            .map(|((number, &file), _)| (number, files[file].path.as_path()))
+            .collect();
+        let mut watching = Watching::default();
+        if paths.is_empty() || progress.is_cancelled() {
+            return Ok(watching);
+        }
+        // What a collection said of how near is near counts for frames too.
+        let threshold = |tier: usize| {
+            let of_images = self.reports.get(tier).map(|report| report.threshold).filter(|threshold| *threshold > 0.0);
+            of_images.or(decisions[tier].threshold)
+        };
+        let describing = (0..options.len().min(self.tiers.len()))
+            .filter(|&tier| options[tier].embedding().matching().describes != Describes::Keypoints);
+        let (seeing, mut seers): (Vec<usize>, Vec<videos::Seen<'a>>) = describing
+            .filter_map(|tier| {
+                let (backend, views) = (options[tier].embedding(), options[tier].orientations().to_vec());
+                Some((tier, videos::Seen::new(backend, views, threshold(tier)?, unique.len())))
+            })
+            .unzip();
+        let started = Instant::now();
+        progress.begin(Stage::Watch, Some(paths.len()));
+        let Watched { outcomes, busy } =
+            videos::watch(&paths, &mut seers, &scan.videos(), scan.pool().threads, progress)?;
+        (watching.watch, watching.busy) = (started.elapsed(), busy);
+        for (video, outcome) in outcomes {
+            match outcome {
+                Ok(info) => {
+                    let blank = seers.iter().map(|seer| seer.blank.get(&video));
+                    // Described by any is described.
+                    self.blank[video as usize] =
+                        blank.collect::<Option<Vec<_>>>().and_then(|all| all.first().copied().cloned());
+                    self.videos.insert(video, info);
+                }
+                Err(error) => self.failed[video as usize] = Some(error),
+            }
+        }
+        let started = Instant::now();
+        for (tier, seen) in seeing.into_iter().zip(seers) {
+            let images = match &self.tiers[tier].seen {
+                Seen::Images(collection) if collection.len() > 0 => Some(collection),
+                _ => None,
+            };
+            let videos::Found { matches, stills } = videos::search(&seen, images, scan.make_index(), progress)?;
+            let near =
+                |(&(a, b), found): (&(u32, u32), &videos::VideoMatch)| NearPair { a, b, distance: found.ratio() };
+            let pairs: Vec<NearPair> = matches.iter().map(near).filter(|pair| pair.distance <= 1.0).collect();
+            self.pairs.extend(pairs.into_iter().map(|pair| TierPair { pair, tier: Some(tier) }));
+            self.stills.extend(stills.into_iter().map(|still| (tier, still)));
+            let report = &mut self.reports[tier];
+            (report.videos, report.frames, report.video_pairs) = (seen.len(), seen.frames(), matches.len());
+            self.tiers[tier].videos = Videos { described: seen.described().collect(), matches };
+        }
+        self.surest();
+        watching.search = started.elapsed();
+        Ok(watching)
     }
 
     /// What the tiers so far found to be copies of each other.
@@ -229,6 +325,11 @@ impl<'a> Cascade<'a> {
     fn merge(&mut self, found: Vec<NearPair>) {
         let tier = self.tiers.len();
         self.pairs.extend(found.into_iter().map(|pair| TierPair { pair, tier: Some(tier) }));
+        self.surest();
+    }
+
+    /// Of the pairs for the same two keeps the surest, and puts them in order.
+    fn surest(&mut self) {
         let key = |pair: &TierPair| (pair.pair.a, pair.pair.b);
         self.pairs.par_sort_by(|x, y| {
             key(x).cmp(&key(y)).then(x.pair.distance.total_cmp(&y.pair.distance)).then(x.tier.cmp(&y.tier))

@@ -48,6 +48,21 @@ impl Collection {
         Ok(blank)
     }
 
+    /// Puts in an image of which all rows are known: for each view as many.
+    pub(crate) fn put(&mut self, image: u32, rows: &[Embeddings]) -> Result<(), IndexError> {
+        for ((_, all), rows) in self.views.iter_mut().zip(rows) {
+            let before = all.rows.len();
+            all.rows.append(rows.view())?;
+            all.of[image as usize] = before as u32..all.rows.len() as u32;
+        }
+        Ok(())
+    }
+
+    /// The rows of an image in a view.
+    pub(crate) fn rows_of(&self, view: usize, image: u32) -> impl Iterator<Item = Row<'_>> {
+        self.views[view].1.of_image(image)
+    }
+
     /// The views, the identity first.
     pub(crate) fn views(&self) -> impl ExactSizeIterator<Item = View> {
         self.views.iter().map(|(view, _)| *view)

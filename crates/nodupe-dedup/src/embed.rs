@@ -158,7 +158,7 @@ impl Embedded {
 }
 
 /// A backend from elsewhere may not keep its promises; what it breaks is not taken into an index.
-fn check(
+pub(crate) fn check(
     backend: &dyn EmbeddingBackend,
     views: &[View],
     images: usize,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use nodupe_media::VideoInfo;
 use rayon::prelude::*;
 
 use crate::cascade::{TierPair, standing};
@@ -10,7 +11,7 @@ use crate::disjoint::DisjointSets;
 use crate::embed::Image;
 use crate::keep::KeepRules;
 use crate::linkage::{Linkage, cluster};
-use crate::report::{Evidence, Group, GroupKind, Link, Member};
+use crate::report::{Evidence, Group, GroupKind, Link, MediaInfo, Member};
 use crate::tier::{Tier, ratio};
 use crate::walk::File;
 
@@ -21,6 +22,8 @@ pub(crate) struct Found<'a> {
     pub(crate) first_of_same: &'a [usize],
     pub(crate) unique: &'a [usize],
     pub(crate) images: &'a [Option<Image>],
+    /// Those that are videos.
+    pub(crate) videos: &'a HashMap<u32, VideoInfo>,
     pub(crate) tiers: &'a [Tier<'a>],
     /// Each pair once, the smaller number first.
     pub(crate) pairs: &'a [TierPair],
@@ -53,7 +56,7 @@ pub(crate) fn groups(found: &Found<'_>, linkage: Linkage) -> Vec<Group> {
         is_followed[first as usize] = true;
     }
     for (image, &file) in found.unique.iter().enumerate() {
-        let is_alone = cluster_of[image].is_none() && stands(image as u32) && found.images[image].is_some();
+        let is_alone = cluster_of[image].is_none() && stands(image as u32) && found.media(image as u32).is_some();
         if is_alone && (is_followed[image] || copies.contains_key(&file)) {
             cluster_of[image] = Some(clusters.len());
             clusters.push(vec![image as u32]);
@@ -85,6 +88,12 @@ pub(crate) fn groups(found: &Found<'_>, linkage: Linkage) -> Vec<Group> {
 }
 
 impl Found<'_> {
+    /// What is known of the image or the video of that number.
+    fn media(&self, number: u32) -> Option<MediaInfo> {
+        let image = self.images[number as usize].map(|image| MediaInfo::Image(image.info));
+        image.or_else(|| self.videos.get(&number).cloned().map(MediaInfo::Video))
+    }
+
     /// The group of a cluster; `None` where fewer than two files are in it.
     fn group(
         &self,
@@ -92,9 +101,9 @@ impl Found<'_> {
         mut candidates: Vec<TierPair>,
         copies: &HashMap<usize, Vec<usize>>,
     ) -> Option<Group> {
-        let mut members: Vec<(usize, Image)> = Vec::new();
+        let mut members: Vec<(usize, u32)> = Vec::new();
         for &image in cluster {
-            let (file, known) = (self.unique[image as usize], self.images[image as usize]?);
+            let (file, known) = (self.unique[image as usize], image);
             members.push((file, known));
             members.extend(copies.get(&file).into_iter().flatten().map(|&copy| (copy, known)));
         }
@@ -137,12 +146,11 @@ impl Found<'_> {
         let exact = links.iter().all(|link| link.evidence.is_exact());
         let files: Vec<Member> = members
             .iter()
-            .map(|&(file, image)| Member {
-                path: self.files[file].path.clone(),
-                bytes: self.files[file].bytes,
-                image: image.info,
+            .map(|&(file, image)| {
+                let File { path, bytes } = &self.files[file];
+                Some(Member { path: path.clone(), bytes: *bytes, media: self.media(image)? })
             })
-            .collect();
+            .collect::<Option<_>>()?;
         Some(Group {
             kind: if exact { GroupKind::Exact } else { GroupKind::Near },
             weakest: if exact { None } else { weakest(&links) },

@@ -19,6 +19,8 @@ mod report;
 mod scan;
 mod search;
 mod tier;
+mod tier_options;
+mod videos;
 mod walk;
 
 pub use audit::Audit;
@@ -28,6 +30,11 @@ pub use keep::{Keep, KeepRule, KeepRules, KeepValue, Lost, UnknownKeepRule};
 pub use keypoints::{Enough, KeypointMatch};
 pub use linkage::{Linkage, NearPair, UnknownLinkage, cluster};
 pub use progress::{Progress, Silent, Stage};
-pub use report::{Evidence, Group, GroupKind, Link, Member, Report, Seeing, Skipped, Stats, TierReport, Timings};
-pub use scan::{MakeIndex, Scan, ScanError, TierOptions};
+pub use report::{
+    Evidence, Group, GroupKind, Link, MediaInfo, Member, Report, Seeing, Skipped, Stats, Still, TierReport, Timings,
+    VideoPair,
+};
+pub use scan::{MakeIndex, MediaKinds, Scan, ScanError};
+pub use tier_options::TierOptions;
+pub use videos::{Relation, Segment, VideoMatch};
 pub use walk::{File, WalkOptions, walk};

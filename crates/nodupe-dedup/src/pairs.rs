@@ -99,7 +99,7 @@ fn flow(progress: &dyn Progress) -> ControlFlow<()> {
 }
 
 /// Puts the rows of the collection into an empty index and builds it.
-fn fill(
+pub(crate) fn fill(
     index: &mut dyn SimilarityBackend,
     ids: &[ItemId],
     collection: &Collection,
@@ -112,15 +112,29 @@ fn fill(
 }
 
 /// The pairs of images that the index finds near each other, the smaller number first, and how many queries the limit cut.
-fn candidates(
+pub(crate) fn candidates(
+    collection: &Collection,
+    index: &dyn SimilarityBackend,
+    wanted: Wanted,
+    progress: &dyn Progress,
+) -> Result<(HashSet<(u32, u32)>, usize), IndexError> {
+    let mut candidates = HashSet::new();
+    let truncated = near(collection, index, wanted, progress, |a, b| {
+        candidates.insert((a.min(b), a.max(b)));
+    })?;
+    Ok((candidates, truncated))
+}
+
+/// Tells `each` which images of an index are near which of a collection, these first; some more than once. How many queries the limit cut.
+pub(crate) fn near(
     collection: &Collection,
     index: &dyn SimilarityBackend,
     Wanted { max_distance, limit, .. }: Wanted,
     progress: &dyn Progress,
-) -> Result<(HashSet<(u32, u32)>, usize), IndexError> {
+    mut each: impl FnMut(u32, u32),
+) -> Result<usize, IndexError> {
     let rows = collection.rows(0);
     let image_of = |id: &ItemId| id.as_str().split('.').next()?.parse().ok();
-    let mut candidates = HashSet::new();
     let mut truncated = 0;
     let batch = (BATCH / rows.space().row_bytes()).max(1);
     progress.begin(Stage::Search, Some(rows.len() * collection.views().len()));
@@ -136,16 +150,16 @@ fn candidates(
             for (query, (&a, neighbors)) in asking.iter().zip(found.iter()).enumerate() {
                 truncated += usize::from(found.is_truncated(query));
                 let near = neighbors.iter().filter_map(|neighbor| image_of(&neighbor.id)).filter(|&b: &u32| b != a);
-                candidates.extend(near.map(|b| (a.min(b), a.max(b))));
+                near.for_each(|b| each(a, b));
             }
             progress.advance(Stage::Search, asking.len());
         }
     }
-    Ok((candidates, truncated))
+    Ok(truncated)
 }
 
 /// For each row the number of its image and its place among the rows of that image.
-fn ids(images: &[u32]) -> Vec<ItemId> {
+pub(crate) fn ids(images: &[u32]) -> Vec<ItemId> {
     let mut part = 0;
     let numbered = images.iter().enumerate().map(|(row, image)| {
         part = if row > 0 && images[row - 1] == *image { part + 1 } else { 0 };

@@ -16,6 +16,10 @@ pub enum Stage {
     Build,
     /// Finding pairs; counts queries.
     Search,
+    /// Decoding and embedding videos; counts those.
+    Watch,
+    /// Comparing videos frame by frame; counts pairs, twice.
+    Align,
     /// Clustering; counts nothing.
     Group,
 }
@@ -30,6 +34,8 @@ impl Stage {
             Self::Pixels => "comparing pixels",
             Self::Build => "building index",
             Self::Search => "finding pairs",
+            Self::Watch => "reading videos",
+            Self::Align => "comparing videos",
             Self::Group => "grouping",
         }
     }

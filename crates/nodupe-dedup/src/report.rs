@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nodupe_core::{Undescribable, View};
-use nodupe_media::{Costs, ImageInfo, MediaError};
+use nodupe_media::{Costs, ImageInfo, MediaError, VideoInfo};
 
 use crate::audit::Audit;
 use crate::calibration::Calibration;
+use crate::cascade::Watching;
 use crate::keep::Keep;
 use crate::keypoints::{Enough, KeypointMatch};
+use crate::videos::VideoMatch;
 
 /// What a scan found: groups of duplicates, and what became of the files that are in none because they could not be read
 /// or described.
@@ -21,6 +23,10 @@ pub struct Report {
     pub groups: Vec<Group>,
     /// Every file that is in no group because it could not be read or described, with its reason, by path.
     pub skipped: Vec<Skipped>,
+    /// Every two videos that have something in common, duplicates or not, by their paths. Of videos of the same bytes the first.
+    pub videos: Vec<VideoPair>,
+    /// Images that are frames of videos, by their paths. Neither could go for the sake of the other, so that they are in no group together.
+    pub stills: Vec<Still>,
     /// What looked at the images, in its order.
     pub tiers: Vec<TierReport>,
     /// How many, how long.
@@ -55,7 +61,13 @@ pub struct TierReport {
     pub truncated: usize,
     /// How much the index was found to find; `None` where it is exact, or none was needed.
     pub audit: Option<Audit>,
-    /// Decoding and embedding, side by side.
+    /// Videos that it could describe.
+    pub videos: usize,
+    /// Frames of these that it told from the ones before.
+    pub frames: usize,
+    /// Pairs of videos in which it found something in common.
+    pub video_pairs: usize,
+    /// Decoding and embedding images, side by side.
     pub embed: Duration,
     /// Where the decoders' time went meanwhile, added up over their threads.
     pub decoders: Costs,
@@ -127,12 +139,80 @@ pub struct Member {
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// What is known of the image.
-    pub image: ImageInfo,
+    /// What is known of it.
+    pub media: MediaInfo,
+}
+
+/// What is known of a file besides its pixels.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum MediaInfo {
+    /// It is an image.
+    Image(ImageInfo),
+    /// It is a video.
+    Video(VideoInfo),
+}
+
+impl MediaInfo {
+    /// Width and height in pixels, as shown.
+    pub const fn size(&self) -> (u32, u32) {
+        match self {
+            Self::Image(image) => (image.width, image.height),
+            Self::Video(video) => (video.width, video.height),
+        }
+    }
+
+    /// The name of its format.
+    pub const fn format(&self) -> &'static str {
+        match self {
+            Self::Image(image) => image.format.name(),
+            Self::Video(video) => video.format.name(),
+        }
+    }
+
+    /// Of a video, its duration in seconds, as far as the file says it.
+    pub const fn duration(&self) -> Option<f64> {
+        match self {
+            Self::Image(_) => None,
+            Self::Video(video) => video.duration,
+        }
+    }
+}
+
+/// Two videos that have something in common.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct VideoPair {
+    /// One of them.
+    pub a: PathBuf,
+    /// The other one, which comes later in the walk.
+    pub b: PathBuf,
+    /// The embedding backend that found most.
+    pub backend: &'static str,
+    /// What they have in common.
+    pub found: VideoMatch,
+}
+
+/// An image that is a frame of a video.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Still {
+    /// The image.
+    pub image: PathBuf,
+    /// The video.
+    pub video: PathBuf,
+    /// When the frame is shown, in seconds from the start.
+    pub time: f64,
+    /// How alike they are.
+    pub similarity: f32,
+    /// How the image has to be seen to look like the frame.
+    pub view: View,
+    /// The embedding backend that found it.
+    pub backend: &'static str,
 }
 
 /// Why two files of a group belong together.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Link {
     /// One file, by its place in [`Group::files`].
@@ -158,7 +238,7 @@ pub enum Seeing {
 }
 
 /// What says that two files belong together, the strongest first.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Evidence {
     /// The same bytes: same size, same BLAKE3.
@@ -181,21 +261,29 @@ pub enum Evidence {
         /// What matched.
         found: KeypointMatch,
     },
+    /// Videos of which frames are near each other, in the same order.
+    Frames {
+        /// The embedding backend.
+        backend: &'static str,
+        /// When.
+        found: VideoMatch,
+    },
 }
 
 impl Evidence {
     /// Whether this is proof that nothing differs.
-    pub const fn is_exact(self) -> bool {
+    pub const fn is_exact(&self) -> bool {
         matches!(self, Self::ExactBytes | Self::ExactPixels)
     }
 
     /// The name in reports.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::ExactBytes => "exact-bytes",
             Self::ExactPixels => "exact-pixels",
             Self::Embedding { .. } => "embedding",
             Self::Keypoints { .. } => "keypoints",
+            Self::Frames { .. } => "frames",
         }
     }
 }
@@ -207,7 +295,7 @@ pub struct Skipped {
     /// Where it is.
     pub path: PathBuf,
     /// The kind of reason, one of a fixed set: `not-found`, `unsupported-format`, `decode`, `limit-exceeded`, `io`,
-    /// `undescribable`, `symlink`, `symlink-loop`, `special-file`.
+    /// `undescribable`, `symlink`, `symlink-loop`, `special-file`, `left-out`; of videos also `decode-video`, `audio-only`, `no-video-tools`.
     pub error: &'static str,
     /// The reason for a person.
     pub message: String,
@@ -272,6 +360,8 @@ pub struct Stats {
     pub same_pixels: usize,
     /// Files that are images: they were decoded, or one of the same bytes was.
     pub images: usize,
+    /// Files that are videos: they were decoded, or one of the same bytes was.
+    pub videos: usize,
     /// Images that were decoded (of identical files: one).
     pub decoded: usize,
     /// Images that at least one tier could describe.
@@ -302,6 +392,10 @@ pub struct Timings {
     pub decoders: Costs,
     /// Of [`embed`](Self::embed), the time that the embedding backends took; what is left is waiting for decoders.
     pub embed_busy: Duration,
+    /// Decoding and embedding videos, side by side.
+    pub watch: Duration,
+    /// Of that, the time that the embedding backends took.
+    pub watch_busy: Duration,
     /// Building indexes, auditing them and finding pairs.
     pub search: Duration,
     /// Of that, filling and building the index.
@@ -310,4 +404,20 @@ pub struct Timings {
     pub group: Duration,
     /// Everything.
     pub total: Duration,
+}
+
+impl Timings {
+    /// What the tiers and the videos took.
+    pub(crate) fn add(&mut self, tiers: &[TierReport], watching: &Watching) {
+        for tier in tiers {
+            self.embed += tier.embed;
+            self.embed_busy += tier.embed_busy;
+            self.search += tier.search;
+            self.index += tier.index;
+            self.decoders += tier.decoders;
+        }
+        self.watch = watching.watch;
+        self.watch_busy = watching.busy;
+        self.search += watching.search;
+    }
 }

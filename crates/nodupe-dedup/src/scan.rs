@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nodupe_core::{BoxError, Describes, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend, View};
-use nodupe_media::PoolOptions;
+use nodupe_core::{BoxError, EmbedError, EmbeddingBackend, IndexError, IndexSpec, SimilarityBackend};
+use nodupe_media::{PoolOptions, Sampling, VideoFormat, VideoOptions};
+use rayon::prelude::*;
 
 use crate::cascade::Cascade;
 use crate::embed::EmbedFailure;
@@ -16,6 +17,8 @@ use crate::keep::KeepRules;
 use crate::linkage::Linkage;
 use crate::progress::{Progress, Silent, Stage};
 use crate::report::{Report, Skipped, Stats};
+use crate::tier_options::TierOptions;
+use crate::videos::{stills_of, video_pairs};
 use crate::walk::{File, WalkOptions, walk};
 
 /// Makes the empty index of a scan, once it is known how many vectors it will hold; and an exact one ([`IndexSpec::exact`]) where
@@ -69,105 +72,17 @@ impl From<EmbedFailure> for ScanError {
     }
 }
 
-/// An embedding backend that a scan asks, and how near is near by it.
-#[derive(Clone, Copy)]
-pub struct TierOptions<'a> {
-    embedding: &'a dyn EmbeddingBackend,
-    threshold: Option<f32>,
-    precision: Option<f64>,
-    views: Option<bool>,
-    crops: bool,
-}
-
-/// How a tier decides how near is near.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Decision {
-    /// The similarity from which on, where it is given or the backend has one.
-    pub(crate) threshold: Option<f32>,
-    /// For which precision a threshold is read from the collection, where that has enough images.
-    pub(crate) precision: Option<f64>,
-}
-
-impl std::fmt::Debug for TierOptions<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TierOptions")
-            .field("embedding", &self.embedding)
-            .field("threshold", &self.threshold)
-            .field("precision", &self.precision)
-            .field("views", &self.views)
-            .field("crops", &self.crops)
-            .finish()
-    }
-}
-
-impl<'a> TierOptions<'a> {
-    /// With the backend's own threshold, and views where they are cheap.
-    pub fn new(embedding: &'a dyn EmbeddingBackend) -> Self {
-        Self { embedding, threshold: None, precision: None, views: None, crops: false }
-    }
-
-    /// From which similarity on two images are near duplicates: over 0, up to 1. `None`: the backend's calibrated one.
-    #[must_use]
-    pub fn with_threshold(mut self, threshold: Option<f32>) -> Self {
-        self.threshold = threshold;
-        self
-    }
-
-    /// For which precision, the part of the pairs reported that are to be true, a threshold is read from the collection: 0.5 to 1. `None`:
-    /// the backend's own is taken. A [threshold](Self::with_threshold) that is given stays. Collections of fewer than 128 images do
-    /// not say enough, and what describes keypoints reads from the collection in any case how many are enough.
-    ///
-    /// Costs a search for the sixteen or so nearest of each image, and 128 images compared with all.
-    #[must_use]
-    pub fn with_precision(mut self, precision: Option<f64>) -> Self {
-        self.precision = precision;
-        self
-    }
-
-    /// Whether each image is asked for under all eight rotations and flips. `None`: where the backend gives them for
-    /// about the price of one ([`CheapViews`](nodupe_core::Orientation::CheapViews)). Never where orientation makes no difference.
-    #[must_use]
-    pub fn with_views(mut self, views: Option<bool>) -> Self {
-        self.views = views;
-        self
-    }
-
-    /// Whether each image is asked for by its middle and its quarters as well ([`View::CROPS`]): what shows another image as a part of
-    /// itself is found. Takes six times as long. Never where rows describe keypoints.
-    #[must_use]
-    pub fn with_crops(mut self, crops: bool) -> Self {
-        self.crops = crops;
-        self
-    }
-
-    pub(crate) fn embedding(&self) -> &'a dyn EmbeddingBackend {
-        self.embedding
-    }
-
-    /// The views that it is asked under, the identity first.
-    pub(crate) fn views(&self) -> Vec<View> {
-        let matching = self.embedding.matching();
-        let crops: &[View] = if self.crops && matching.describes == Describes::Image { &View::CROPS } else { &[] };
-        [matching.orientation.views(self.views), crops].concat()
-    }
-
-    fn decision(&self) -> Result<Decision, ScanError> {
-        if let Some(precision) = self.precision.filter(|precision| !(0.5..=1.0).contains(precision)) {
-            return Err(ScanError::Precision { precision });
-        }
-        let matching = self.embedding.matching();
-        // A threshold that is given decides on images, but of keypoints on rows.
-        let is_decided = self.threshold.is_some() && matching.describes == Describes::Image;
-        let precision = self.precision.filter(|_| !is_decided);
-        match self.threshold.or(matching.default_threshold) {
-            Some(threshold) if !(threshold > 0.0 && threshold <= 1.0) => Err(ScanError::Threshold { threshold }),
-            // How alike rows of keypoints have to be is in no collection.
-            None if precision.is_none() || matching.describes == Describes::Keypoints => {
-                Err(ScanError::NoThreshold { backend: self.embedding.info().name })
-            }
-            threshold => Ok(Decision { threshold, precision }),
-        }
-    }
+/// What is looked for among files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum MediaKinds {
+    /// Images and videos.
+    #[default]
+    All,
+    /// Images alone; animations count as their first frame.
+    Images,
+    /// Videos and animations alone.
+    Videos,
 }
 
 /// A search for near duplicates among files: a cascade of embedding backends, how near is near, how groups are made.
@@ -182,6 +97,8 @@ pub struct Scan<'a> {
     batch: Option<NonZeroUsize>,
     walk: WalkOptions,
     pool: PoolOptions,
+    kinds: MediaKinds,
+    videos: VideoOptions,
 }
 
 impl std::fmt::Debug for Scan<'_> {
@@ -212,7 +129,14 @@ impl<'a> Scan<'a> {
             batch: None,
             walk: WalkOptions::default(),
             pool: PoolOptions::default(),
+            kinds: MediaKinds::default(),
+            videos: Self::video_options(),
         }
+    }
+
+    /// How videos are looked at by default: a frame a second, of short videos up to four a second, without black bars.
+    pub fn video_options() -> VideoOptions {
+        VideoOptions::default().with_sampling(Sampling::Rate(1.0)).with_min_frames(30).with_trims_bars(true)
     }
 
     /// The part of the near pairs that an approximate index has to find, 0 to 1, as an [`Audit`](crate::Audit) of it says; where
@@ -258,6 +182,20 @@ impl<'a> Scan<'a> {
         self
     }
 
+    /// Whether images or videos are left out; files that are, and those that are neither, are in [`Report::skipped`].
+    #[must_use]
+    pub fn with_kinds(mut self, kinds: MediaKinds) -> Self {
+        self.kinds = kinds;
+        self
+    }
+
+    /// Which frames of videos are looked at, and within what limits.
+    #[must_use]
+    pub fn with_videos(mut self, videos: VideoOptions) -> Self {
+        self.videos = videos;
+        self
+    }
+
     /// Who is told what goes on.
     #[must_use]
     pub fn with_progress(mut self, progress: &'a dyn Progress) -> Self {
@@ -296,22 +234,35 @@ impl<'a> Scan<'a> {
         stats.identical = files.len() - unique.len();
         stats.timings.identical = stage.elapsed();
 
-        let mut cascade = Cascade::new(&files, &unique);
-        for (place, (options, decision)) in self.tiers.iter().zip(decisions).enumerate() {
-            cascade.ask(self, options, decision, place + 1 == self.tiers.len())?;
+        let is_video = self.videos_among(&files, &unique);
+        let (unique, is_video, left_out) = self.asked_for(&files, unique, is_video);
+        let mut cascade = Cascade::new(&files, &unique, &is_video);
+        for (place, (options, decision)) in self.tiers.iter().zip(&decisions).enumerate() {
+            cascade.ask(self, options, *decision, place + 1 == self.tiers.len())?;
         }
-        let Cascade { tiers, reports, images, failed, blank, pairs, settled, same_pixels, comparing, .. } = cascade;
+        let watching = cascade.watch(self, &self.tiers, &decisions)?;
+        let Cascade {
+            tiers,
+            reports,
+            images,
+            videos,
+            stills,
+            failed,
+            blank,
+            pairs,
+            settled,
+            same_pixels,
+            comparing,
+            ..
+        } = cascade;
         stats.same_pixels = same_pixels;
         stats.timings.identical += comparing;
-        for report in &reports {
-            stats.timings.embed += report.embed;
-            stats.timings.embed_busy += report.embed_busy;
-            stats.timings.search += report.search;
-            stats.timings.index += report.index;
-            stats.timings.decoders += report.decoders;
-        }
+        stats.timings.add(&reports, &watching);
         stats.pairs = pairs.len();
         let mut outcome_of = vec![None; files.len()];
+        for (file, why) in left_out {
+            outcome_of[file] = Some(Skipped::new(files[file].path.clone(), "left-out", why));
+        }
         for (image, &file) in unique.iter().enumerate() {
             let path = || files[file].path.clone();
             outcome_of[file] = match (&failed[image], &blank[image]) {
@@ -322,7 +273,9 @@ impl<'a> Scan<'a> {
         }
         skipped.extend(outcomes(&files, &first_of_same, &outcome_of));
         stats.decoded = images.iter().flatten().count();
-        stats.embedded = stats.decoded - blank.iter().flatten().count();
+        stats.embedded = images.iter().zip(&blank).filter(|(image, blank)| image.is_some() && blank.is_none()).count();
+        let is_watched: HashSet<usize> = videos.keys().map(|&video| unique[video as usize]).collect();
+        stats.videos = first_of_same.iter().filter(|&first| is_watched.contains(first)).count();
         let is_image: HashSet<usize> =
             unique.iter().zip(&images).filter(|(_, image)| image.is_some()).map(|(&file, _)| file).collect();
         stats.images = first_of_same.iter().filter(|&first| is_image.contains(first)).count();
@@ -335,6 +288,7 @@ impl<'a> Scan<'a> {
             first_of_same: &first_of_same,
             unique: &unique,
             images: &images,
+            videos: &videos,
             tiers: &tiers,
             pairs: &pairs,
             settled: &settled,
@@ -353,11 +307,55 @@ impl<'a> Scan<'a> {
             groups.iter().flat_map(|group| &group.files).map(|file| file.path.as_path()).collect();
         skipped.retain(|skipped| !grouped.contains(skipped.path.as_path()));
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Report { groups, skipped, tiers: reports, stats, interrupted })
+        let path = |number: u32| files[unique[number as usize]].path.clone();
+        let videos = video_pairs(&tiers, &path);
+        let stills = stills_of(&tiers, stills, &path);
+        Ok(Report { groups, videos, stills, skipped, tiers: reports, stats, interrupted })
+    }
+
+    /// Which of the files of different content are videos.
+    fn videos_among(&self, files: &[File], unique: &[usize]) -> Vec<bool> {
+        if self.kinds == MediaKinds::Images {
+            return vec![false; unique.len()];
+        }
+        // What cannot be read now cannot be read later, and has its outcome there.
+        let is_video = |&file: &usize| {
+            !self.progress.is_cancelled() && matches!(VideoFormat::of_path(&files[file].path), Ok(Some(_)))
+        };
+        unique.par_iter().map(is_video).collect()
+    }
+
+    /// Without the files that are not asked for, and these with the reason.
+    fn asked_for(
+        &self,
+        files: &[File],
+        unique: Vec<usize>,
+        is_video: Vec<bool>,
+    ) -> (Vec<usize>, Vec<bool>, Vec<(usize, &'static str)>) {
+        let is_left_out = |file: usize, is_video: bool| match self.kinds {
+            MediaKinds::All => None,
+            MediaKinds::Videos => (!is_video).then_some("it is no video, and only videos are asked for"),
+            MediaKinds::Images => {
+                let format = VideoFormat::of_path(&files[file].path).ok().flatten();
+                format.filter(|format| !format.is_animation()).map(|_| "it is a video, and only images are asked for")
+            }
+        };
+        let mut left_out = Vec::new();
+        let asked = unique.into_iter().zip(is_video).filter(|&(file, is_video)| {
+            let why = is_left_out(file, is_video);
+            left_out.extend(why.map(|why| (file, why)));
+            why.is_none()
+        });
+        let (unique, is_video) = asked.unzip();
+        (unique, is_video, left_out)
     }
 
     pub(crate) fn pool(&self) -> PoolOptions {
         self.pool.clone()
+    }
+
+    pub(crate) fn videos(&self) -> VideoOptions {
+        self.videos.clone()
     }
 
     pub(crate) fn progress(&self) -> &'a dyn Progress {

@@ -13,8 +13,9 @@ use crate::keypoints::{self, Compared, KeypointRows};
 use crate::linkage::NearPair;
 use crate::pairs::{self, NearPairs, Wanted};
 use crate::progress::{Progress, Stage};
-use crate::scan::{Decision, Scan, ScanError};
+use crate::scan::{Scan, ScanError};
 use crate::tier::Near;
+use crate::tier_options::Decision;
 
 /// What a search among images by their embeddings found.
 pub(crate) struct NearImages {

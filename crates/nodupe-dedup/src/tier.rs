@@ -6,6 +6,7 @@ use crate::calibration::Levels;
 use crate::embed::Seen;
 use crate::keypoints::{KeypointMatch, Needed};
 use crate::report::Evidence;
+use crate::videos::Videos;
 
 /// What an embedding backend saw in the images of a scan.
 ///
@@ -18,6 +19,7 @@ pub(crate) struct Tier<'a> {
     /// How near two images are near duplicates.
     pub(crate) near: Near,
     pub(crate) seen: Seen,
+    pub(crate) videos: Videos,
 }
 
 /// How near is near.
@@ -37,7 +39,7 @@ const STRANGERS: f32 = 1.5;
 
 impl Tier<'_> {
     /// How near two images are, as a part of how near they have to be.
-    pub(crate) fn ratio(&self, a: u32, b: u32) -> f32 {
+    fn ratio(&self, a: u32, b: u32) -> f32 {
         match &self.seen {
             Seen::Images(collection) => self.of_distance(a, b, collection.distance(self.space.metric(), a, b)),
             Seen::Keypoints(rows) => rows.compare(a, b).map_or(STRANGERS, |found| self.of_match(a, b, &found)),
@@ -71,6 +73,9 @@ impl Tier<'_> {
     /// What speaks for two images being duplicates, and how alike they are by it.
     pub(crate) fn evidence(&self, a: u32, b: u32) -> (f32, Evidence) {
         let backend = self.info.name;
+        if let Some(found) = self.videos.found(a, b) {
+            return (found.similarity, Evidence::Frames { backend, found: found.clone() });
+        }
         match &self.seen {
             Seen::Images(collection) => {
                 let (distance, seeing) = collection.closest(self.space.metric(), a, b);
@@ -86,5 +91,7 @@ impl Tier<'_> {
 
 /// How near two images are by the tier that finds them nearest.
 pub(crate) fn ratio(tiers: &[Tier<'_>], a: u32, b: u32) -> f32 {
-    tiers.iter().map(|tier| tier.ratio(a, b)).fold(f32::INFINITY, f32::min)
+    // Of videos, only those that saw them say anything.
+    let of_videos = tiers.iter().filter_map(|tier| tier.videos.ratio(a, b)).reduce(f32::min);
+    of_videos.unwrap_or_else(|| tiers.iter().map(|tier| tier.ratio(a, b)).fold(f32::INFINITY, f32::min))
 }

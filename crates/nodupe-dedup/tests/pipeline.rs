@@ -233,11 +233,11 @@ fn a_link_says_how_its_first_file_has_to_be_turned() {
         let turned = view.inverse().unwrap().apply(&ImageBatch::new(2, 2, Channels::Luma, &upright).unwrap()).unwrap();
         picture(&folder.at("a turned.bmp"), turned.try_into().unwrap());
         let report = folder.scan_by(|tier| tier.with_threshold(Some(0.99))).unwrap();
-        let evidence = report.groups[0].links[0].evidence;
+        let evidence = &report.groups[0].links[0].evidence;
         match view {
-            View::Identity => assert_eq!(evidence, Evidence::ExactPixels),
+            View::Identity => assert_eq!(evidence, &Evidence::ExactPixels),
             _ => assert!(
-                matches!(evidence, Evidence::Embedding { seeing: Seeing::First(found), .. } if found == view),
+                matches!(evidence, Evidence::Embedding { seeing: Seeing::First(found), .. } if *found == view),
                 "{view}: {evidence:?}"
             ),
         }
@@ -255,13 +255,13 @@ fn a_picture_that_shows_another_one_in_a_quarter_is_found_by_crops() {
     let report = folder.scan_by(|tier| tier.with_threshold(Some(0.9)).with_crops(true)).unwrap();
     let [group] = &report.groups[..] else { panic!("{report:?}") };
     // The first of the walk is the collage.
-    let link = group.links[0];
+    let link = &group.links[0];
     let seeing = Seeing::First(View::CropBottomLeft);
     assert!(matches!(link.evidence, Evidence::Embedding { seeing: found, .. } if found == seeing), "{link:?}");
     fs::rename(folder.at("collage.png"), folder.at("the collage.png")).unwrap();
     let report = folder.scan_by(|tier| tier.with_threshold(Some(0.9)).with_crops(true)).unwrap();
     let seeing = Seeing::Second(View::CropBottomLeft);
-    let link = report.groups[0].links[0];
+    let link = &report.groups[0].links[0];
     assert!(matches!(link.evidence, Evidence::Embedding { seeing: found, .. } if found == seeing), "{link:?}");
 }
 

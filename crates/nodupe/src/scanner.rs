@@ -9,8 +9,10 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use nodupe_core::{Describes, EmbeddingBackend, EmbeddingSpace, IndexSpec, Options, Registry, Tier};
-use nodupe_dedup::{KeepRules, Linkage, Progress, Report, Scan, ScanError, Silent, TierOptions, WalkOptions};
-use nodupe_media::PoolOptions;
+use nodupe_dedup::{
+    KeepRules, Linkage, MediaKinds, Progress, Report, Scan, ScanError, Silent, TierOptions, WalkOptions,
+};
+use nodupe_media::{PoolOptions, VideoOptions};
 use nodupe_select::{Preference, SelectError, Selected};
 
 use crate::choice;
@@ -46,6 +48,8 @@ pub struct Scanner<'a> {
     views: Option<bool>,
     walk: WalkOptions,
     decoding: PoolOptions,
+    kinds: MediaKinds,
+    videos: VideoOptions,
     progress: &'a dyn Progress,
 }
 
@@ -125,6 +129,8 @@ impl<'a> Scanner<'a> {
             views: None,
             walk: WalkOptions::default(),
             decoding: PoolOptions::default(),
+            kinds: MediaKinds::default(),
+            videos: Scan::video_options(),
             progress: &Silent,
         }
     }
@@ -225,6 +231,20 @@ impl<'a> Scanner<'a> {
         self
     }
 
+    /// Whether images or videos are left out.
+    #[must_use]
+    pub fn with_kinds(mut self, kinds: MediaKinds) -> Self {
+        self.kinds = kinds;
+        self
+    }
+
+    /// Which frames of videos are looked at, and within what limits; otherwise as [`Scan::video_options`] says.
+    #[must_use]
+    pub fn with_videos(mut self, videos: VideoOptions) -> Self {
+        self.videos = videos;
+        self
+    }
+
     /// Who is told what goes on.
     #[must_use]
     pub fn with_progress(mut self, progress: &'a dyn Progress) -> Self {
@@ -276,6 +296,8 @@ impl<'a> Scanner<'a> {
             .with_batch(self.options.batch())
             .with_walk(self.walk)
             .with_decoding(self.decoding.clone())
+            .with_kinds(self.kinds)
+            .with_videos(self.videos.clone())
             .with_progress(self.progress);
         let report = scan.run(&roots)?;
         let space = backend.space().clone();

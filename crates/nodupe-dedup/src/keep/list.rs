@@ -16,13 +16,13 @@ pub struct KeepRules {
 }
 
 impl Default for KeepRules {
-    /// `resolution,format,quality,size,oldest,shortest-name`: first what shows most, and has lost least on the way. Among files that are the
+    /// `longest,resolution,format,quality,size,oldest,shortest-name`: first what shows most, and has lost least on the way. Among files that are the
     /// same in that, the original: copies are made later, and programs that copy put something behind its name.
     ///
     /// What no rule can see: an image that was enlarged has more pixels than its original, and a PNG that was made from a JPEG is no better.
     fn default() -> Self {
-        use KeepRule::{Format, Oldest, Quality, Resolution, ShortestName, Size};
-        Self::new([Resolution, Format, Quality, Size, Oldest, ShortestName])
+        use KeepRule::{Format, Longest, Oldest, Quality, Resolution, ShortestName, Size};
+        Self::new([Longest, Resolution, Format, Quality, Size, Oldest, ShortestName])
     }
 }
 

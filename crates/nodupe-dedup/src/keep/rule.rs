@@ -9,12 +9,14 @@ use std::{fmt, io};
 use nodupe_media::{ImageFormat, jpeg_quality};
 
 use super::value::KeepValue;
-use crate::report::Member;
+use crate::report::{MediaInfo, Member};
 
 /// One reason to keep a file rather than another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeepRule {
+    /// The longer of two videos, to the second: what one of them was cut from.
+    Longest,
     /// More pixels.
     Resolution,
     /// The format that can hold more of an image: [`Fidelity`](nodupe_media::Fidelity). Floats before lossless before lossy formats, these before
@@ -45,7 +47,8 @@ pub enum KeepRule {
 
 impl KeepRule {
     /// How each rule is written, and which file it keeps.
-    pub const ALL: [(&str, &str); 12] = [
+    pub const ALL: [(&str, &str); 13] = [
+        ("longest", "the longer of two videos, to the second"),
         ("resolution", "the one of more pixels"),
         ("format", "floats before lossless before lossy before palettes"),
         ("quality", "of two JPEG files the one that was compressed less, by its quantisation tables"),
@@ -63,6 +66,7 @@ impl KeepRule {
     /// The name without a path: `resolution`, `in`, …
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Longest => "longest",
             Self::Resolution => "resolution",
             Self::Format => "format",
             Self::Quality => "quality",
@@ -87,7 +91,8 @@ impl KeepRule {
     }
 
     pub(super) fn from_bytes(text: &[u8]) -> Result<Self, UnknownKeepRule> {
-        const PLAIN: [KeepRule; 10] = [
+        const PLAIN: [KeepRule; 11] = [
+            KeepRule::Longest,
             KeepRule::Resolution,
             KeepRule::Format,
             KeepRule::Quality,
@@ -115,6 +120,7 @@ impl KeepRule {
     /// The more the better, among values of this rule.
     pub(super) fn worth(&self, value: &KeepValue) -> i128 {
         let amount = match value {
+            KeepValue::Seconds(seconds) => i128::from(*seconds),
             KeepValue::Resolution { width, height } => i128::from(*width) * i128::from(*height),
             KeepValue::Format(format) => format.fidelity() as i128,
             KeepValue::Quality(quality) => i128::from(*quality),
@@ -124,7 +130,13 @@ impl KeepRule {
             KeepValue::Folders(count) | KeepValue::NameLength(count) | KeepValue::Place(count) => *count as i128,
         };
         match self {
-            Self::Resolution | Self::Format | Self::Quality | Self::Size | Self::Newest | Self::In(_) => amount,
+            Self::Longest
+            | Self::Resolution
+            | Self::Format
+            | Self::Quality
+            | Self::Size
+            | Self::Newest
+            | Self::In(_) => amount,
             Self::Smallest | Self::Oldest | Self::NotIn(_) | Self::Shallowest | Self::ShortestName | Self::First => {
                 -amount
             }
@@ -151,12 +163,21 @@ impl Judge<'_> {
     /// What the rule sees in the file at `place` of its group; `None` where that is not known.
     pub(super) fn value(&self, place: usize, file: &Member) -> Option<KeepValue> {
         Some(match self.rule {
-            KeepRule::Resolution => KeepValue::Resolution { width: file.image.width, height: file.image.height },
-            KeepRule::Format => KeepValue::Format(file.image.format),
-            KeepRule::Quality if file.image.format == ImageFormat::Jpeg => {
-                KeepValue::Quality(jpeg_quality(&file.path)?)
+            KeepRule::Longest => KeepValue::Seconds(file.media.duration()?.round() as u64),
+            KeepRule::Resolution => {
+                let (width, height) = file.media.size();
+                KeepValue::Resolution { width, height }
             }
-            KeepRule::Quality => return None,
+            KeepRule::Format => match &file.media {
+                MediaInfo::Image(image) => KeepValue::Format(image.format),
+                MediaInfo::Video(_) => return None,
+            },
+            KeepRule::Quality => match &file.media {
+                MediaInfo::Image(image) if image.format == ImageFormat::Jpeg => {
+                    KeepValue::Quality(jpeg_quality(&file.path)?)
+                }
+                _ => return None,
+            },
             KeepRule::Size | KeepRule::Smallest => KeepValue::Bytes(file.bytes),
             KeepRule::Oldest | KeepRule::Newest => {
                 KeepValue::Modified(fs::metadata(&file.path).and_then(|metadata| metadata.modified()).ok()?)

@@ -6,6 +6,7 @@ use jpeg_encoder::{ColorType, Encoder};
 use nodupe_media::{DecodeOptions, Decoder};
 
 use super::*;
+use crate::report::MediaInfo;
 
 struct Folder(tempfile::TempDir);
 
@@ -40,7 +41,7 @@ impl Folder {
 
 fn member(path: &Path) -> Member {
     let image = Decoder::new(DecodeOptions::default()).info(path).unwrap();
-    Member { path: path.to_owned(), bytes: fs::metadata(path).unwrap().len(), image }
+    Member { path: path.to_owned(), bytes: fs::metadata(path).unwrap().len(), media: MediaInfo::Image(image) }
 }
 
 fn modified(file: &Member, seconds: u64) {

@@ -9,6 +9,8 @@ use nodupe_media::ImageFormat;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeepValue {
+    /// How long a video is.
+    Seconds(u64),
     /// Its pixels, as shown.
     Resolution {
         /// Across.
@@ -38,6 +40,7 @@ impl fmt::Display for KeepValue {
     /// Short, for people: `4000x3000`, `png`, `92`, `81234 bytes`, `2024-05-01T09:30:00Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Seconds(seconds) => write!(f, "{seconds} s"),
             Self::Resolution { width, height } => write!(f, "{width}x{height}"),
             Self::Format(format) => write!(f, "{format}"),
             Self::Quality(quality) => write!(f, "{quality}"),

@@ -112,9 +112,6 @@ pub(super) fn candidates_up_to(
 /// Ranges of what the keys of `count` rows begin with, `bits` of them, such that about `most` rows are in each: bits are seldom independent, so
 /// that some beginnings have many more rows than others.
 fn parts(count: usize, most: usize, bits: usize, beginning: impl Fn(usize) -> u32 + Sync) -> Vec<Range<u32>> {
-    if count <= most {
-        return vec![0..1 << bits];
-    }
     let none = || vec![0_usize; 1 << bits];
     let counted = (0..count).into_par_iter().fold(none, |mut counts, row| {
         counts[beginning(row) as usize] += 1;
