@@ -20,7 +20,7 @@ use crate::scan::{Scan, ScanError};
 use crate::search::{Known, NearImages, compared, near_images};
 use crate::tier::{Near, Tier, ratio};
 use crate::tier_options::{Decision, TierOptions};
-use crate::videos::{self, Videos, Watched};
+use crate::videos::{self, Seer, Videos, Watched};
 use crate::walk::File;
 
 /// The ratio up to which an image is taken for settled: it is what another one is, as far as any tier could tell. A quarter of what a
@@ -199,18 +199,25 @@ impl<'a> Cascade<'a> {
             return Ok(watching);
         }
         // What a collection said of how near is near counts for frames too.
+        let last = options.len().min(self.tiers.len());
         let threshold = |tier: usize| {
             let of_images = self.reports.get(tier).map(|report| report.threshold).filter(|threshold| *threshold > 0.0);
             of_images.or(decisions[tier].threshold)
         };
-        let describing = (0..options.len().min(self.tiers.len()))
-            .filter(|&tier| options[tier].embedding().matching().describes != Describes::Keypoints);
-        let (seeing, mut seers): (Vec<usize>, Vec<videos::Seen<'a>>) = describing
-            .filter_map(|tier| {
-                let (backend, views) = (options[tier].embedding(), options[tier].orientations().to_vec());
-                Some((tier, videos::Seen::new(backend, views, threshold(tier)?, unique.len())))
-            })
-            .unzip();
+        let seer = |tier: usize| {
+            let (options, threshold) = (options[tier], threshold(tier)?);
+            match options.embedding().matching().describes {
+                // Where something stronger follows, that finds what they do.
+                Describes::Keypoints if tier + 1 < last => None,
+                Describes::Keypoints => Some(Seer::Keypoints(videos::Keypoints::new(options.embedding(), threshold))),
+                _ => {
+                    let views = options.orientations().to_vec();
+                    Some(Seer::Images(videos::Frames::new(options.embedding(), views, threshold, unique.len())))
+                }
+            }
+        };
+        let seers = (0..last).filter_map(|tier| Some((tier, seer(tier)?)));
+        let (seeing, mut seers): (Vec<usize>, Vec<Seer<'a>>) = seers.unzip();
         let started = Instant::now();
         progress.begin(Stage::Watch, Some(paths.len()));
         let Watched { outcomes, busy } =
@@ -219,7 +226,7 @@ impl<'a> Cascade<'a> {
         for (video, outcome) in outcomes {
             match outcome {
                 Ok(info) => {
-                    let blank = seers.iter().map(|seer| seer.blank.get(&video));
+                    let blank = seers.iter().map(|seer| seer.blank().get(&video));
                     // Described by any is described.
                     self.blank[video as usize] =
                         blank.collect::<Option<Vec<_>>>().and_then(|all| all.first().copied().cloned());
@@ -229,22 +236,26 @@ impl<'a> Cascade<'a> {
             }
         }
         let started = Instant::now();
-        for (tier, seen) in seeing.into_iter().zip(seers) {
+        for (tier, seer) in seeing.into_iter().zip(seers) {
             let images = match &self.tiers[tier].seen {
                 Seen::Images(collection) if collection.len() > 0 => Some(collection),
                 _ => None,
             };
-            let videos::Found { matches, stills } = videos::search(&seen, images, scan.make_index(), progress)?;
-            let near =
-                |(&(a, b), found): (&(u32, u32), &videos::VideoMatch)| NearPair { a, b, distance: found.ratio() };
-            let pairs: Vec<NearPair> = matches.iter().map(near).filter(|pair| pair.distance <= 1.0).collect();
-            self.pairs.extend(pairs.into_iter().map(|pair| TierPair { pair, tier: Some(tier) }));
+            let videos::Found { matches, stills } = seer.search(images, scan.make_index(), progress)?;
             self.stills.extend(stills.into_iter().map(|still| (tier, still)));
             let report = &mut self.reports[tier];
-            (report.videos, report.frames, report.video_pairs) = (seen.len(), seen.frames(), matches.len());
-            self.tiers[tier].videos = Videos { described: seen.described().collect(), matches };
+            let (described, frames) = seer.described();
+            (report.videos, report.frames, report.video_pairs) = (described.len(), frames, matches.len());
+            self.tiers[tier].videos = Videos { described: described.into_iter().collect(), matches };
         }
-        self.surest();
+        let near = |((a, b), (tier, found)): ((u32, u32), (usize, &videos::VideoMatch))| TierPair {
+            pair: NearPair { a, b, distance: found.ratio() },
+            tier: Some(tier),
+        };
+        let pairs = videos::says_most(&self.tiers).into_iter().map(near).filter(|pair| pair.pair.distance <= 1.0);
+        self.pairs.extend(pairs);
+        // Those of images are each there once, and no video is among them.
+        self.pairs.sort_unstable_by_key(|pair| (pair.pair.a, pair.pair.b));
         watching.search = started.elapsed();
         Ok(watching)
     }
@@ -325,11 +336,6 @@ impl<'a> Cascade<'a> {
     fn merge(&mut self, found: Vec<NearPair>) {
         let tier = self.tiers.len();
         self.pairs.extend(found.into_iter().map(|pair| TierPair { pair, tier: Some(tier) }));
-        self.surest();
-    }
-
-    /// Of the pairs for the same two keeps the surest, and puts them in order.
-    fn surest(&mut self) {
         let key = |pair: &TierPair| (pair.pair.a, pair.pair.b);
         self.pairs.par_sort_by(|x, y| {
             key(x).cmp(&key(y)).then(x.pair.distance.total_cmp(&y.pair.distance)).then(x.tier.cmp(&y.tier))

@@ -88,6 +88,13 @@ impl KeypointRows {
         }
     }
 
+    /// There are so many images more; the number of the first of them.
+    pub(crate) fn grow(&mut self, images: usize) -> usize {
+        let first = self.of.len();
+        self.of.resize(first + images, 0..0);
+        first
+    }
+
     /// Puts in a batch: `images` are the numbers of its images. Gives back why some have no keypoints.
     ///
     /// # Errors

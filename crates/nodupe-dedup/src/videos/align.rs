@@ -147,16 +147,21 @@ fn line(a: &Frames, b: &Frames, alike: &[Alike], off: f64) -> Option<Line> {
 /// The offset that most frames vote for at a speed.
 fn voted(a: &Frames, b: &Frames, alike: &[Alike], speed: f64, width: f64) -> Option<Line> {
     /// A picture that stands for minutes says little of when.
-    const MOST_BINS: i64 = 64;
+    const MOST_BINS: usize = 64;
     let line = |offset: f64| Line { speed, offset };
     let mut votes = std::collections::HashMap::<i64, f32>::new();
     for one in alike {
         let (of_a, of_b) = (a.times[one.a as usize], b.times[one.b as usize]);
-        let first = ((of_b[0] - line(0.0).to_b(of_a[1])) / width).round() as i64;
-        let last = ((of_b[1] - line(0.0).to_b(of_a[0])) / width).round() as i64;
+        let bin = |a: f64, b: f64| ((b - line(0.0).to_b(a)) / width).round() as i64;
+        let (first, last) = (bin(of_a[1], of_b[0]), bin(of_a[0], of_b[1]));
         let bins = (last - first + 1).max(1);
-        for bin in (first..=last).take(MOST_BINS as usize) {
-            *votes.entry(bin).or_default() += (0.5 + one.closeness) / (bins.min(4) as f32).sqrt();
+        let vote = (0.5 + one.closeness) / (bins.min(4) as f32).sqrt();
+        for bin in (first..=last).take(MOST_BINS) {
+            *votes.entry(bin).or_default() += vote;
+        }
+        // When it comes and when it goes says more.
+        for end in [0, 1].into_iter().filter(|_| bins > 3) {
+            *votes.entry(bin(of_a[end], of_b[end])).or_default() += vote;
         }
     }
     let with_next = |bin: i64, votes_of: f32| votes_of + votes.get(&(bin + 1)).copied().unwrap_or_default();
@@ -298,3 +303,6 @@ fn reach(Side { video, is_expected }: &Side<'_>, frames: &[u32]) -> [f64; 2] {
     let end = after.map_or(video.duration, |after| video.times[after][0]);
     [start.max(from - sure), end.min(to + sure).max(to)]
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ pub(crate) struct Seen<'a> {
     /// When its frames are.
     pub(super) frames: HashMap<u32, Frames>,
     /// Why a video has none.
-    pub(crate) blank: HashMap<u32, Undescribable>,
+    pub(super) blank: HashMap<u32, Undescribable>,
     begun: HashMap<u32, Begun>,
 }
 
@@ -44,11 +44,6 @@ impl<'a> Seen<'a> {
     pub(crate) fn new(backend: &'a dyn EmbeddingBackend, views: Vec<View>, threshold: f32, files: usize) -> Self {
         let rows = Collection::new(backend.space(), &views, files);
         Self { backend, views, threshold, rows, frames: HashMap::new(), blank: HashMap::new(), begun: HashMap::new() }
-    }
-
-    /// Number of videos that could be described.
-    pub(crate) fn len(&self) -> usize {
-        self.frames.len()
     }
 
     /// Number of their frames.

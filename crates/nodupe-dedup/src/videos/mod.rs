@@ -2,18 +2,22 @@
 
 mod align;
 mod frames;
+mod keypoints;
 mod outcome;
 mod relation;
 mod search;
+mod seer;
 mod summary;
 mod watch;
 
 use std::collections::{HashMap, HashSet};
 
-pub(crate) use frames::Seen;
-pub(crate) use outcome::{stills_of, video_pairs};
+pub(crate) use frames::Seen as Frames;
+pub(crate) use keypoints::Seen as Keypoints;
+pub(crate) use outcome::{says_most, stills_of, video_pairs};
 pub use relation::{Relation, Segment, VideoMatch};
-pub(crate) use search::{Found, Still, search};
+pub(crate) use search::{Found, Still};
+pub(crate) use seer::Seer;
 pub(crate) use watch::{Watched, watch};
 
 /// What an embedding backend said of the videos of a scan.

@@ -1,5 +1,6 @@
 //! What was found among videos, for the report.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::relation::VideoMatch;
@@ -7,19 +8,29 @@ use super::search;
 use crate::report::{Still, VideoPair};
 use crate::tier::Tier;
 
-/// What two videos have in common by the tier that is surest of it, in the order of the walk.
+/// What two videos have in common by the tier that says most of it, and by which that is, in ascending order.
+pub(crate) fn says_most<'t>(tiers: &'t [Tier<'_>]) -> BTreeMap<(u32, u32), (usize, &'t VideoMatch)> {
+    let mut most: BTreeMap<(u32, u32), (usize, &VideoMatch)> = BTreeMap::new();
+    for (number, tier) in tiers.iter().enumerate() {
+        for (pair, found) in &tier.videos.matches {
+            let before = most.get(pair);
+            if before.is_none_or(|(_, before)| found.says_more_than(before)) {
+                most.insert(*pair, (number, found));
+            }
+        }
+    }
+    most
+}
+
+/// What two videos have in common, in the order of the walk.
 pub(crate) fn video_pairs(tiers: &[Tier<'_>], path: &impl Fn(u32) -> PathBuf) -> Vec<VideoPair> {
-    let all = tiers.iter().flat_map(|tier| tier.videos.matches.iter().map(move |(pair, found)| (*pair, tier, found)));
-    let mut all: Vec<_> = all.collect();
-    all.sort_by(|(x, _, one), (y, _, other)| x.cmp(y).then(one.ratio().total_cmp(&other.ratio())));
-    all.dedup_by_key(|(pair, ..)| *pair);
-    let pair = |((a, b), tier, found): ((u32, u32), &Tier<'_>, &VideoMatch)| VideoPair {
+    let pair = |((a, b), (tier, found)): ((u32, u32), (usize, &VideoMatch))| VideoPair {
         a: path(a),
         b: path(b),
-        backend: tier.info.name,
+        backend: tiers[tier].info.name,
         found: found.clone(),
     };
-    all.into_iter().map(pair).collect()
+    says_most(tiers).into_iter().map(pair).collect()
 }
 
 /// Which images are frames of which videos, by the tier in which they are nearest to what is near for it.

@@ -1,6 +1,6 @@
 //! What two videos have to do with each other.
 
-use nodupe_core::{EmbeddingSpace, View};
+use nodupe_core::View;
 
 use super::align::{Aligned, Frames};
 
@@ -58,9 +58,6 @@ impl Relation {
 const COPY: f32 = 0.85;
 /// The least part of a clip that the longer video shows.
 const CLIP: f32 = 0.7;
-/// How far the frames of a part may be apart in the mean, as a part of the distance of unrelated ones. What is of one kind, such as two fractals, is
-/// somewhat alike for a while; it is not so all along two videos.
-const PART: f32 = 0.25;
 
 /// A stretch of time in which two videos show the same, in seconds from their starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +67,15 @@ pub struct Segment {
     pub a: [f64; 2],
     /// Start and end in the second.
     pub b: [f64; 2],
+}
+
+/// What the closeness of frames means, from 0, just alike, to 1, the same.
+pub(crate) struct Scale<S> {
+    /// As a similarity of the backend.
+    pub(crate) similarity: S,
+    /// From which mean on a part counts for itself. What is of one kind, such as two fractals, is somewhat alike for a while; it is not so all along two
+    /// videos.
+    pub(crate) least_of_part: f32,
 }
 
 /// What two videos have in common.
@@ -93,13 +99,12 @@ pub struct VideoMatch {
 }
 
 impl VideoMatch {
-    /// What is `found` in two videos; `within` is how far frames may be apart at all, and `unrelated` how far those are that have nothing in common.
+    /// What is `found` in two videos.
     pub(crate) fn new(
         [a, b]: [&Frames; 2],
         found: &[Aligned],
         view: View,
-        (within, unrelated): (f32, f32),
-        space: &EmbeddingSpace,
+        Scale { similarity, least_of_part }: Scale<impl Fn(f32) -> f32>,
     ) -> Option<Self> {
         let of = |found: &[Aligned]| {
             let frames: usize = found.iter().map(|one| one.frames).sum();
@@ -115,16 +120,23 @@ impl VideoMatch {
                 segments: found.iter().map(|one| Segment { a: one.a, b: one.b }).collect(),
                 coverage,
                 frames,
-                similarity: space.similarity(apart * within),
+                similarity: similarity(closeness),
                 view,
                 apart,
             })
         };
         of(found).filter(|all| all.relation.is_duplicate()).or_else(|| {
-            let is_sure = |one: &&Aligned| (1.0 - one.closeness) * within <= PART * unrelated;
+            let is_sure = |one: &&Aligned| one.closeness >= least_of_part;
             let sure: Vec<Aligned> = found.iter().filter(is_sure).copied().collect();
             of(&sure)
         })
+    }
+
+    /// Whether this says more than what another tier found in the same two videos: duplicates rather than none, and by more frames, which tell times
+    /// better.
+    pub(crate) fn says_more_than(&self, other: &Self) -> bool {
+        let says = |found: &Self| (found.relation.is_duplicate(), found.frames);
+        says(self) > says(other)
     }
 
     /// How far this is from enough, as distances are from a threshold: up to 1 it is enough.

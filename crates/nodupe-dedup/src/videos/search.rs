@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::align::{Alike, Frames, align};
 use super::frames::Seen;
-use super::relation::VideoMatch;
+use super::relation::{Scale, VideoMatch};
 use crate::calibration::RANK;
 use crate::collection::Collection;
 use crate::pairs::{self, Wanted};
@@ -19,6 +19,8 @@ use crate::scan::{MakeIndex, ScanError};
 const LOOSE: f32 = 1.3;
 /// What part of the distance to strangers frames may be apart, that of unrelated vectors.
 const OF_UNRELATED: f32 = 0.6;
+/// The same for the frames of a part that is no duplicate, in the mean.
+const PART: f32 = 0.25;
 /// What part of its distance to its [`RANK`]th nearest video a frame may be from what it is like.
 const BEFORE: f32 = 0.7;
 /// What part of the distance otherwise it may be in any case: a video may have many copies.
@@ -187,7 +189,9 @@ fn compare(seen: &Seen<'_>, crowds: &Crowds, (a, b): (u32, u32), within: f32) ->
         };
         let alike: Vec<Alike> = near.into_iter().filter_map(alike).collect();
         let found = align(frames[0], frames[1], &alike);
-        VideoMatch::new(frames, &found, view, (within, unrelated(space)), space)
+        let similarity = |closeness: f32| space.similarity((1.0 - closeness) * within);
+        let least_of_part = 1.0 - PART * unrelated(space) / within;
+        VideoMatch::new(frames, &found, view, Scale { similarity, least_of_part })
     };
     let all = seen.views().iter().enumerate().filter_map(in_view);
     // Of several views the first that explains most.

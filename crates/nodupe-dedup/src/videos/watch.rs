@@ -7,10 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nodupe_core::{ImageBatch, InputSpec, View};
+use nodupe_core::InputSpec;
 use nodupe_media::{MediaError, VideoDecoder, VideoInfo, VideoOptions};
 
-use super::frames::Seen;
+use super::seer::Seer;
 use crate::embed::EmbedFailure;
 use crate::progress::{Progress, Stage};
 
@@ -44,12 +44,12 @@ enum Said {
 /// Where a backend fails, and never for the sake of a file.
 pub(crate) fn watch(
     videos: &[(u32, &Path)],
-    seers: &mut [Seen<'_>],
+    seers: &mut [Seer<'_>],
     options: &VideoOptions,
     threads: usize,
     progress: &dyn Progress,
 ) -> Result<Watched, EmbedFailure> {
-    let specs: Vec<InputSpec> = seers.iter().map(|seer| *seer.backend.input_spec()).collect();
+    let specs: Vec<InputSpec> = seers.iter().map(|seer| *seer.backend().input_spec()).collect();
     let cancelled = options.cancelled.clone().unwrap_or_else(|| Arc::new(AtomicBool::new(false)));
     let workers = threads.clamp(1, 64).min(videos.len());
     // Where there are fewer files than threads, each is decoded by several.
@@ -107,7 +107,7 @@ fn decode(
 /// Embeds what the decoders send.
 fn embed(
     said: &Receiver<Said>,
-    seers: &mut [Seen<'_>],
+    seers: &mut [Seer<'_>],
     cancelled: &AtomicBool,
     progress: &dyn Progress,
 ) -> Result<Watched, EmbedFailure> {
@@ -121,13 +121,7 @@ fn embed(
             Ok(Said::Frames(video, times, pixels)) => {
                 let started = Instant::now();
                 for (seer, pixels) in seers.iter_mut().zip(&pixels) {
-                    let batch = ImageBatch::for_spec(seer.backend.input_spec(), pixels)?;
-                    let batches = match seer.views() {
-                        [View::Identity] => vec![seer.backend.embed(&batch)?],
-                        views => seer.backend.embed_views(&batch, views)?,
-                    };
-                    crate::embed::check(seer.backend, seer.views(), times.len(), &batches)?;
-                    seer.push(video, &times, &batches)?;
+                    seer.look(video, &times, pixels)?;
                 }
                 watched.busy += started.elapsed();
             }
