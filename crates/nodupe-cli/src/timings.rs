@@ -21,6 +21,10 @@ pub(crate) fn write(out: &mut impl Write, stats: &Stats) -> io::Result<()> {
     row("  decode", timings.decoders.decode, stats.decoded, "of processor time")?;
     row("  resize", timings.decoders.resize, stats.decoded, "of processor time")?;
     row("  embed", timings.embed_busy, stats.decoded, "in the embedding backend")?;
+    if stats.videos > 0 {
+        row("videos", timings.watch, stats.videos, "a video: decoding and embedding, side by side")?;
+        row("  embed", timings.watch_busy, stats.videos, "in the embedding backends")?;
+    }
     row("index", timings.index, stats.embedded, "an image")?;
     row("search", timings.search.saturating_sub(timings.index), stats.embedded, "an image")?;
     row("group", timings.group, stats.pairs, "a pair")?;

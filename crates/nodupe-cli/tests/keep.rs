@@ -63,7 +63,8 @@ fn what_is_wished_comes_before_the_default() {
 fn json_has_the_file_the_rules_and_the_values() {
     let found: Value = serde_json::from_slice(&Folder::new().scan(&["--json", "--keep", "in:originals"])).unwrap();
     assert_eq!(found["keep_rules"][0], serde_json::json!({"rule": "in", "path": "originals"}));
-    assert_eq!(found["keep_rules"][1], serde_json::json!({"rule": "resolution"}));
+    assert_eq!(found["keep_rules"][1], serde_json::json!({"rule": "longest"}));
+    assert_eq!(found["keep_rules"][2], serde_json::json!({"rule": "resolution"}));
     let keep = &found["groups"][0]["keep"];
     assert_eq!(keep["file"], 2);
     assert_eq!(

@@ -61,6 +61,9 @@ const LEAST_CLOSE: f32 = 0.2;
 const CLOSE: f32 = 0.5;
 /// The least part of the frames during a segment that agree, in either video.
 const DENSITY: f64 = 0.35;
+/// What is left at an end of a video beside a segment belongs to it where it is no longer than so many seconds, and than this part of the segment.
+const MOMENT: f64 = 2.0;
+const SHORT: f64 = 0.35;
 /// No two videos have more in common than so many pieces.
 const PIECES: usize = 16;
 
@@ -91,8 +94,9 @@ impl Line {
     }
 }
 
-/// The segments in which two videos show the same, by the frames that look alike, in the order of the first video's time.
-pub(crate) fn align(a: &Frames, b: &Frames, alike: &[Alike]) -> Vec<Aligned> {
+/// The segments in which two videos show the same, by the frames that look alike, in the order of the first video's time. `are_unlike` says of a frame
+/// of either whether they have nothing to do with each other.
+pub(crate) fn align(a: &Frames, b: &Frames, alike: &[Alike], are_unlike: &dyn Fn(u32, u32) -> bool) -> Vec<Aligned> {
     let mut left = alike.to_vec();
     let mut found: Vec<Aligned> = Vec::new();
     let off = OFF * a.period.max(b.period);
@@ -100,7 +104,8 @@ pub(crate) fn align(a: &Frames, b: &Frames, alike: &[Alike]) -> Vec<Aligned> {
         let Some(line) = line(a, b, &left, off) else { break };
         let mut agreeing: Vec<Alike> = left.iter().filter(|one| is_on(line, a, b, one, off)).copied().collect();
         agreeing.sort_unstable_by_key(|one| (one.a, one.b));
-        let sides = [Side::new(a, b, line), Side::new(b, a, line.reversed())];
+        let sides =
+            [Side::new(a, b, line, are_unlike), Side::new(b, a, line.reversed(), &|of_b, of_a| are_unlike(of_a, of_b))];
         let pieces = pieces(&sides, &agreeing).into_iter().filter_map(|piece| segment(&sides, line, piece));
         let pieces: Vec<Aligned> = pieces.collect();
         if pieces.is_empty() {
@@ -226,18 +231,29 @@ fn pieces<'a>([a, b]: &[Side<'_>; 2], agreeing: &'a [Alike]) -> Vec<&'a [Alike]>
 /// One of two videos, as a line through what agrees has them.
 struct Side<'a> {
     video: &'a Frames,
-    /// Whether each frame should be like one of the other video, were that a copy: it is steady, or the other one was looked at at the very same time.
+    /// Whether each frame, unless it agrees, says that the other video shows something else: it is nothing like what that shows then, and it should be,
+    /// since it is steady or the other one was looked at at the very same time.
     is_expected: Vec<bool>,
 }
 
 impl<'a> Side<'a> {
-    fn new(video: &'a Frames, other: &Frames, line: Line) -> Self {
+    fn new(video: &'a Frames, other: &Frames, line: Line, are_unlike: &dyn Fn(u32, u32) -> bool) -> Self {
         let is_looked_at = |time: f64| {
             let after = other.times.partition_point(|times| times[1] < time - AT_ONCE);
             other.times.get(after).is_some_and(|times| times[0] <= time + AT_ONCE)
         };
-        let is_expected = |(times, is_steady): (&[f64; 2], &bool)| *is_steady || is_looked_at(line.to_b(times[0]));
-        Self { video, is_expected: video.times.iter().zip(&video.is_steady).map(is_expected).collect() }
+        let is_unlike = |frame: u32, time: f64| {
+            let after = other.times.partition_point(|times| times[1] < time);
+            let off = |place: &usize| (other.times[*place][0] - time).max(time - other.times[*place][1]);
+            let around =
+                (after.saturating_sub(1)..other.times.len().min(after + 1)).min_by(|x, y| off(x).total_cmp(&off(y)));
+            around.is_none_or(|then| are_unlike(frame, then as u32))
+        };
+        let is_expected = |(frame, (times, is_steady)): (u32, (&[f64; 2], &bool))| {
+            let time = line.to_b(times[0]);
+            (*is_steady || is_looked_at(time)) && is_unlike(frame, time)
+        };
+        Self { video, is_expected: (0..).zip(video.times.iter().zip(&video.is_steady)).map(is_expected).collect() }
     }
 }
 
@@ -301,6 +317,10 @@ fn reach(Side { video, is_expected }: &Side<'_>, frames: &[u32]) -> [f64; 2] {
     // What changes does so between two times at which it was looked.
     let start = before.map_or(0.0, |before| (video.times[before][1] + video.period / 2.0).min(from));
     let end = after.map_or(video.duration, |after| video.times[after][0]);
+    // A video seldom ends with a moment of something else.
+    let moment = MOMENT.min(SHORT * sure);
+    let start = if start <= moment { 0.0 } else { start };
+    let end = if video.duration - end <= moment { video.duration } else { end };
     [start.max(from - sure), end.min(to + sure).max(to)]
 }
 

@@ -150,6 +150,6 @@ impl<'a> Seen<'a> {
         let of_kind: Vec<Alike> = of_kind.map(|(_, alike, _)| *alike).collect();
         let view = if is_mirrored { View::FlipHorizontal } else { View::Identity };
         let scale = Scale { similarity: |_| agreement, least_of_part: LEAST_OF_PART };
-        Some((pair, VideoMatch::new(frames, &align(frames[0], frames[1], &of_kind), view, scale)?))
+        Some((pair, VideoMatch::new(frames, &align(frames[0], frames[1], &of_kind, &|_, _| true), view, scale)?))
     }
 }

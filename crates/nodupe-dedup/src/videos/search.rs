@@ -19,6 +19,8 @@ use crate::scan::{MakeIndex, ScanError};
 const LOOSE: f32 = 1.3;
 /// What part of the distance to strangers frames may be apart, that of unrelated vectors.
 const OF_UNRELATED: f32 = 0.6;
+/// From which part of that on frames have nothing to do with each other, when they are shown at the same time of videos that agree otherwise.
+const UNLIKE: f32 = 0.7;
 /// The same for the frames of a part that is no duplicate, in the mean.
 const PART: f32 = 0.25;
 /// What part of its distance to its [`RANK`]th nearest video a frame may be from what it is like.
@@ -188,7 +190,14 @@ fn compare(seen: &Seen<'_>, crowds: &Crowds, (a, b): (u32, u32), within: f32) ->
             (distance <= allowed).then_some(alike)
         };
         let alike: Vec<Alike> = near.into_iter().filter_map(alike).collect();
-        let found = align(frames[0], frames[1], &alike);
+        let of_a: Vec<Row<'_>> = frames_of(seen, number, a).collect();
+        let of_b: Vec<Row<'_>> = frames_of(seen, 0, b).collect();
+        let are_unlike = |of_a_at: u32, of_b_at: u32| {
+            let rows = of_a.get(of_a_at as usize).zip(of_b.get(of_b_at as usize));
+            let distance = rows.and_then(|(a, b)| space.metric().distance(*a, *b));
+            distance.is_none_or(|distance| distance > UNLIKE * unrelated(space))
+        };
+        let found = align(frames[0], frames[1], &alike, &are_unlike);
         let similarity = |closeness: f32| space.similarity((1.0 - closeness) * within);
         let least_of_part = 1.0 - PART * unrelated(space) / within;
         VideoMatch::new(frames, &found, view, Scale { similarity, least_of_part })

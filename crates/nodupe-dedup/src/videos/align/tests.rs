@@ -1,5 +1,10 @@
 use super::*;
 
+/// Where all that is not alike has nothing to do with each other.
+fn align(a: &Frames, b: &Frames, alike: &[Alike]) -> Vec<Aligned> {
+    super::align(a, b, alike, &|_, _| true)
+}
+
 /// A video that was looked at each second; no frame looks like the next where it `changes`.
 fn video(seconds: usize, changes: bool) -> Frames {
     Frames {
@@ -33,7 +38,8 @@ fn is_near(found: [f64; 2], expected: [f64; 2]) -> bool {
 fn a_copy_is_aligned_from_end_to_end() {
     let (a, b) = (video(30, false), video(30, false));
     let found = align(&a, &b, &alike(&a, &b, Some));
-    assert!(found.len() == 1 && found[0].a == [0.0, 30.0] && found[0].b == [0.0, 30.0], "{found:?}");
+    assert_eq!(found.len(), 1);
+    assert!(is_near(found[0].a, [0.0, 30.0]) && is_near(found[0].b, [0.0, 30.0]), "{found:?}");
     assert_eq!(found[0].frames, 30);
     assert_eq!(align(&a, &b, &[]), []);
 }
@@ -99,4 +105,13 @@ fn one_picture_for_long_is_aligned_with_itself() {
     assert!(found.len() == 1 && is_near(found[0].a, [0.0, 20.0]), "{found:?}");
     let hardly = [Alike { closeness: 0.3, ..same[0] }];
     assert_eq!(align(&slide, &slide, &hardly), []);
+}
+
+#[test]
+fn what_is_hardly_alike_does_not_end_a_segment() {
+    let (a, b) = (video(40, false), video(40, false));
+    let early = alike(&a, &b, |time| (time < 25.0).then_some(time));
+    assert!(is_near(align(&a, &b, &early)[0].a, [0.0, 25.0]));
+    let found = super::align(&a, &b, &early, &|_, _| false);
+    assert!(found.len() == 1 && is_near(found[0].a, [0.0, 40.0]), "{found:?}");
 }
