@@ -9,8 +9,8 @@ use std::path::Path;
 use console::style;
 use indicatif::{HumanBytes, HumanCount};
 use nodupe::dedup::{
-    Audit, Calibration, Evidence, Group, GroupKind, Link, Member, Relation, Report, Seeing, Skipped, TierReport,
-    VideoMatch, VideoPair,
+    Audit, Calibration, Evidence, Group, Link, Member, Relation, Report, Seeing, Skipped, TierReport, VideoMatch,
+    VideoPair,
 };
 use nodupe::select::{Report as Choice, Source};
 use nodupe::{Scanned, View};
@@ -28,16 +28,13 @@ pub(crate) fn write(out: &mut impl Write, scanned: &Scanned, quiet: bool) -> io:
 }
 
 fn write_group(out: &mut impl Write, number: usize, group: &Group) -> io::Result<()> {
-    let kind = match group.kind {
-        GroupKind::Near => {
-            match group.weakest.and_then(|weakest| group.links.get(weakest)).map(|link| &link.evidence) {
-                Some(Evidence::Keypoints { found, .. }) => {
-                    format!("near duplicates, weakest link {} keypoints", found.matched)
-                }
-                _ => format!("near duplicates, weakest link {:.3} alike", group.min_similarity),
-            }
+    let weakest = group.weakest.and_then(|weakest| group.links.get(weakest));
+    let kind = match weakest.map(|link| (&link.evidence, link.similarity)) {
+        None => "exact copies".to_owned(),
+        Some((Evidence::Keypoints { found, .. }, _)) => {
+            format!("near duplicates, weakest link {} keypoints", found.matched)
         }
-        _ => "exact copies".to_owned(),
+        Some((_, similarity)) => format!("near duplicates, weakest link {similarity:.3} alike"),
     };
     writeln!(out, "{} {kind}", style(format!("{number}.")).bold())?;
     let paths: Vec<String> = group.files.iter().map(|file| shown(&file.path)).collect();

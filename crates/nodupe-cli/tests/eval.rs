@@ -163,6 +163,7 @@ fn what_cannot_run_is_said_before_anything_is_made() {
     let folder = photographs();
     for (wrong, part) in [
         (&["photos", "--embedding", "preceptual"][..], "perceptual"),
+        (&["photos", "--similarity", "brute"], "bruteforce"),
         (&["photos", "--sets", "light"], "basic, heavy and strong"),
         (&["photos", "--", "--thresh", "1"], "--thresh"),
         (&["photos", "--", "more-photos"], "no more paths"),

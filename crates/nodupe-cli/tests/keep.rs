@@ -105,7 +105,7 @@ fn a_wrong_rule_is_answered_with_those_there_are() {
     let output = nodupe(folder.0.path(), &["scan", "--keep", "biggest", "."]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("`biggest` is no rule: write resolution, format, quality, size"), "{said}");
+    assert!(said.contains("`biggest` is no rule: write longest, resolution, format, quality, size"), "{said}");
     let output = nodupe(folder.0.path(), &["scan", "--keep", "in:gone", "."]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("there is no such path: in:gone"), "{said}");

@@ -277,7 +277,7 @@ impl<'a> Cascade<'a> {
             pairs += pairs_of(members);
         }
         pairs += stands_for.into_iter().map(pairs_of).sum::<usize>();
-        Known { groups, pairs }
+        Known { groups, pairs, has_others: !self.tiers.is_empty() }
     }
 
     /// What decoding and embedding said of each image.

@@ -38,6 +38,8 @@ pub(crate) struct Known {
     pub(crate) groups: Vec<Vec<u32>>,
     /// Pairs in groups, of all images.
     pub(crate) pairs: usize,
+    /// Whether there are other tiers.
+    pub(crate) has_others: bool,
 }
 
 /// The pairs that may be near: all that are, and where the threshold is read from the collection, strangers too.
@@ -74,6 +76,7 @@ pub(crate) fn near_images(
     let fit = excesses.fit(if known.pairs == 0 { Copies::Anywhere } else { Copies::Leftovers });
     let margin = fit.map_or(1.0 - level, |fit| excesses.margin(&fit, precision, known.pairs));
     let levels = levels.with_margin(margin);
+    let levels = if known.has_others { levels.with_others(strangers) } else { levels };
     let tail = fit.map_or(0.0, |fit| fit.tail as f32);
     let calibration = Calibration {
         precision,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nodupe_core::{BoxError, EmbedError, IndexError};
+use nodupe_core::IndexError;
 use nodupe_media::MediaError;
 
 /// Why something could not be evaluated.
@@ -57,18 +57,9 @@ pub enum EvalError {
         /// Why.
         detail: String,
     },
-    /// The embedding backend failed.
-    #[error(transparent)]
-    Embed(#[from] EmbedError),
     /// The similarity backend failed.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// No similarity backend could be made.
-    #[error("no index could be made")]
-    MakeIndex {
-        /// Why.
-        source: BoxError,
-    },
     /// It was asked to stop.
     #[error("interrupted")]
     Interrupted,

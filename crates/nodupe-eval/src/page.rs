@@ -97,7 +97,8 @@ fn table(html: &mut String, results: &[Coloured<'_>]) {
 }
 
 fn part(part: Option<f64>) -> String {
-    part.map_or_else(none, |part| format!("{part:.4}"))
+    // Rounded down: 0.99996 is not all.
+    part.map_or_else(none, |part| format!("{:.4}", (part * 10_000.0 + 1e-9).floor() / 10_000.0))
 }
 
 fn none() -> String {

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use nodupe::eval::{EvalError, Evaluation, GroupScore, Labels, Measured, PRECISIONS, Summary, page, read_groups};
-use nodupe::{Preference, Registry, Selector};
+use nodupe::{EmbeddingSpace, IndexSpec, Preference, Registry, Selector};
 use serde::Serialize;
 
 use crate::args::{Args, Command};
@@ -104,9 +104,6 @@ fn outcomes(args: &EvalArgs, runs: &[Run], set: &Set, sets: &Sets) -> Result<Vec
 /// Prints what was measured. `left` runs are not in it, because it was interrupted.
 fn report(args: &EvalArgs, summary: &Summary, sets: &Sets, left: usize) -> Result<ExitCode, Failure> {
     let interrupted = left > 0;
-    if let Some(file) = args.html.as_ref().filter(|_| !interrupted) {
-        fs::write(file, page(summary)).map_err(|error| EvalError::Io { path: file.clone(), source: error })?;
-    }
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         let (version, made) = (json::VERSION, &sets.made);
@@ -119,6 +116,10 @@ fn report(args: &EvalArgs, summary: &Summary, sets: &Sets, left: usize) -> Resul
         }
     }
     out.flush()?;
+    // What was measured has been printed, whatever becomes of the page.
+    if let Some(file) = args.html.as_ref().filter(|_| !interrupted) {
+        fs::write(file, page(summary)).map_err(|error| EvalError::Io { path: file.clone(), source: error })?;
+    }
     if interrupted {
         return Ok(ExitCode::from(interrupt::CODE));
     }
@@ -219,6 +220,9 @@ impl Run {
             let selector = Selector::new(&registry).with_options(run.scan.backend.options());
             preference.iter().fold(selector, |selector, preference| selector.with_preference(preference.clone()))
         };
-        selector(&run.scan.backend.embedding).check_embedding().map_err(selection)
+        selector(&run.scan.backend.embedding).check_embedding().map_err(selection)?;
+        // Which space it is matters to whether a backend runs, and not to whether there is one of that name.
+        let space = EmbeddingSpace::cosine("any", 512).map_err(Failure::usage)?;
+        selector(&run.scan.similarity).check_similarity(&IndexSpec::new(&space)).map_err(selection)
     }
 }

@@ -11,6 +11,7 @@ use nodupe_core::EmbeddingSpace;
 const SAMPLE: usize = 128;
 
 /// Which images are known to belong together: copies are no strangers.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Strangers {
     /// The group of each image; its own number where it is in none.
     group: Vec<u32>,
@@ -59,6 +60,8 @@ pub(crate) struct Levels {
     /// Of most images, and the least.
     typical: f32,
     margin: f32,
+    /// What other tiers said, where any looked.
+    others: Option<Strangers>,
 }
 
 impl Levels {
@@ -81,11 +84,17 @@ impl Levels {
             let distance = far_enough.then(|| *near.select_nth_unstable_by(RANK - 1, f32::total_cmp).1);
             distance.map_or(typical, |distance| space.similarity(distance).max(typical))
         };
-        Self { of: near.into_par_iter().map(level).collect(), typical, margin: 0.0 }
+        Self { of: near.into_par_iter().map(level).collect(), typical, margin: 0.0, others: None }
     }
 
     pub(crate) fn with_margin(mut self, margin: f32) -> Self {
         self.margin = margin;
+        self
+    }
+
+    /// Other tiers looked as well, and these are strangers to them.
+    pub(crate) fn with_others(mut self, strangers: Strangers) -> Self {
+        self.others = Some(strangers);
         self
     }
 
@@ -99,15 +108,32 @@ impl Levels {
         (self.typical + self.margin).min(1.0)
     }
 
-    /// The similarity from which on these two are: never nearer to 1 than half of what it is from the threshold of most. A burst of
-    /// thirty shots is a crowd too.
+    /// The similarity from which on these two are. A burst of thirty shots is a crowd too, and is asked for no more than half of what is left from
+    /// the threshold of most to 1; but not where other tiers looked, and found no copies: pages of text are as alike as that.
     pub(crate) fn needed(&self, a: u32, b: u32) -> f32 {
         let threshold = self.threshold();
-        (self.lower(a, b) + self.margin).min(f32::midpoint(threshold, 1.0)).max(threshold)
+        let is_doubted = self.others.as_ref().is_some_and(|others| others.are(a, b));
+        let most = if is_doubted { 1.0 } else { f32::midpoint(threshold, 1.0) };
+        (self.lower(a, b) + self.margin).min(most).max(threshold)
     }
 
     /// Images whose level is higher than most by `more`.
     pub(crate) fn higher_by(&self, more: f32) -> usize {
         self.of.iter().filter(|level| **level > self.typical + more).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_needs_less_than_all_unless_other_tiers_saw_no_copies() {
+        let levels = Levels { of: vec![0.9; 3], typical: 0.2, margin: 0.3, others: None };
+        assert!((levels.needed(0, 1) - 0.75).abs() < 1e-6, "half of what is left from 0.5 to 1");
+        // To these, the first two are copies.
+        let levels = levels.with_others(Strangers::new(3, &[vec![0, 1]]));
+        assert!((levels.needed(0, 1) - 0.75).abs() < 1e-6);
+        assert!((levels.needed(0, 2) - 1.0).abs() < 1e-6);
     }
 }

@@ -51,7 +51,11 @@ impl Scanner<'_> {
         folder: &Path,
     ) -> Result<Calibrated, EvaluateError> {
         let mut roots: Vec<PathBuf> = roots.into_iter().map(Into::into).collect();
-        let (files, _) = walk(&roots, self.walk, || !self.progress.is_cancelled());
+        let (files, skipped) = walk(&roots, self.walk, || !self.progress.is_cancelled());
+        if let Some(gone) = skipped.into_iter().find(|skipped| roots.contains(&skipped.path)) {
+            let source = std::io::Error::other(gone.message);
+            return Err(EvalError::Io { path: gone.path, source }.into());
+        }
         let wanted = photographs * FILES_PER_PHOTOGRAPH;
         let paths = files.iter().step_by(files.len().div_ceil(wanted.max(1)).max(1)).map(|file| file.path.clone());
         let paths: Vec<PathBuf> = paths.collect();
