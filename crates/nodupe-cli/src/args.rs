@@ -248,7 +248,7 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "HOW MUCH", default_value = "balanced", value_parser = effort())]
     pub(crate) effort: Effort,
     /// Which part of the pairs reported is to be true, 0.5 to 1: thresholds are read from the collection accordingly, but for
-    /// those of hashes, which are fixed [default: 0.999].
+    /// those of hashes, which are fixed, and in collections of fewer than 128 images, which say too little [default: 0.999].
     #[arg(long, value_name = "PRECISION", value_parser = precision)]
     pub(crate) precision: Option<f64>,
     /// From which similarity on two images are near duplicates by the embedding backend, over 0, up to 1, instead of what the

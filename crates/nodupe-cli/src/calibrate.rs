@@ -24,11 +24,14 @@ Examples:
   nodupe calibrate --model sscd-distilled --precision 0.99 ~/Pictures
   nodupe calibrate --json ~/Pictures | jq .threshold
 
-`nodupe scan` does this by itself: nothing has to be calibrated first. This shows what a scan would choose and why, checks it on copies that \
+`nodupe scan` does this by itself: nothing has to be calibrated first. This shows what a scan by one backend alone would choose and why, checks it on copies that \
 it makes of some of the photographs and removes again, and estimates what larger collections of the same kind would need: a number for \
 --threshold of `nodupe index query`, say.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (nothing is left).";
+
+/// So many images say what is near.
+const LEAST: usize = 128;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CalibrateArgs {
@@ -143,9 +146,13 @@ fn write_text(out: &mut impl Write, found: &Calibrated) -> io::Result<()> {
                 writeln!(out, "  {crowded} like many others and need more")?;
             }
         }
-        None => {
-            writeln!(out, "  is the backend's own: that of hashes is fixed, and fewer than 128 images say too little")?;
-        }
+        None => match tier.enough {
+            Some(enough) => writeln!(out, "  is how alike keypoints are; {} have to be shared", enough.keypoints)?,
+            None if tier.embedded < LEAST => {
+                writeln!(out, "  is the backend's own: fewer than {LEAST} images say too little")?;
+            }
+            None => writeln!(out, "  is the backend's own: that of hashes is fixed")?,
+        },
     }
     let all = copies.values().fold(Share::default(), |mut all, share| {
         all += *share;

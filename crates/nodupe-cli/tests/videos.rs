@@ -183,6 +183,8 @@ fn edits_are_found_and_strangers_are_not() {
     }
     let introduced = get("film.mp4", "introduced.mp4").unwrap();
     assert!(is_near(introduced.segments[0][1], [8.0, 24.0]), "{introduced:?}");
+    // What the file says of how it was held is heeded.
+    assert_eq!(get("film.mp4", "said.mp4").map(|found| found.relation).as_deref(), Some("copy"));
     let joined_to = get("other.mp4", "joined.mp4").unwrap();
     assert_eq!(joined_to.relation, "a-is-clip-of-b");
     assert!(is_near(joined_to.segments[0][1], [16.0, 28.0]), "{joined_to:?}");
@@ -199,6 +201,25 @@ fn edits_are_found_and_strangers_are_not() {
     assert!(edits.iter().all(|edit| of_film.contains(&edit.name.to_owned())), "{of_film:?}");
     assert!(!of_film.iter().any(|name| ["other.mp4", "stranger.mp4"].contains(&name.as_str())), "{of_film:?}");
     assert_eq!(found["stats"]["videos"], 19);
+}
+
+#[test]
+fn crops_are_found_by_keypoints() {
+    let Some(clips) = Clips::new() else { return };
+    for (name, start) in [("film.mp4", "start_x=-0.74:start_y=0.11"), ("stranger.mp4", "start_x=-1.25:start_y=0.02")] {
+        let still = format!("mandelbrot=s=960x540:r=25:{start}:start_scale=0.1:end_scale=0.1");
+        let scene = format!("{still},trim=duration=12,crop=480:270:x=20*t:y=10*t");
+        clips.ffmpeg(&[&["-f", "lavfi", "-i", &scene][..], H264].concat(), name);
+    }
+    clips.edit("film.mp4", &["-vf", "crop=iw*0.76:ih*0.76,scale=480:270"], "crop.mp4");
+    let of =
+        |arguments: &[&str]| in_common(&clips.scan(arguments)).get(&("film.mp4".into(), "crop.mp4".into())).cloned();
+    assert!(of(&["--effort", "fast"]).is_none(), "a hash does not find it");
+    let found = of(&[]).unwrap();
+    assert_eq!(found.relation, "copy");
+    assert!(is_near(found.segments[0][0], [0.0, 12.0]), "{found:?}");
+    let found = clips.scan(&[]);
+    assert_eq!(groups(&found), [["crop.mp4", "film.mp4"]]);
 }
 
 #[test]

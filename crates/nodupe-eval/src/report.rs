@@ -58,6 +58,9 @@ impl Measured {
 pub struct Cost {
     /// Images that were read.
     pub images: u64,
+    /// Files of the set that could not be: what is in them cannot be found.
+    #[serde(default)]
+    pub unreadable: u64,
     /// Seconds of decoding alone, on all threads.
     pub decode_seconds: Option<f64>,
     /// Seconds in the embedding backend.
@@ -75,6 +78,7 @@ pub struct Cost {
 impl Cost {
     fn merge(&mut self, other: &Self) {
         self.images += other.images;
+        self.unreadable += other.unreadable;
         self.decode_seconds = self.decode_seconds.zip(other.decode_seconds).map(|(ours, theirs)| ours + theirs);
         self.embed_seconds += other.embed_seconds;
         self.index_seconds += other.index_seconds;
@@ -184,6 +188,7 @@ pub struct RunSummary {
     pub similarity: Option<String>,
     pub threshold: Option<f32>,
     pub images: u64,
+    pub unreadable: u64,
     pub decode_speed: Option<f64>,
     pub embed_speed: Option<f64>,
     pub index_speed: Option<f64>,
@@ -343,8 +348,16 @@ impl Row {
 }
 
 fn run(measured: &Measured) -> RunSummary {
-    let Cost { images, decode_seconds, embed_seconds, index_seconds, total_seconds, peak_memory, index_bytes } =
-        measured.cost;
+    let Cost {
+        images,
+        unreadable,
+        decode_seconds,
+        embed_seconds,
+        index_seconds,
+        total_seconds,
+        peak_memory,
+        index_bytes,
+    } = measured.cost;
     let speed = |seconds: f64| (seconds > 0.0).then(|| images as f64 / seconds);
     RunSummary {
         embedding: measured.embedding.clone(),
@@ -353,6 +366,7 @@ fn run(measured: &Measured) -> RunSummary {
         similarity: measured.similarity.clone(),
         threshold: measured.threshold,
         images,
+        unreadable,
         decode_speed: decode_seconds.and_then(speed),
         embed_speed: speed(embed_seconds),
         index_speed: speed(index_seconds),

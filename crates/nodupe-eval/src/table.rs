@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::report::{RANKS_LESS, ResultSummary, Summary};
+use crate::report::{RANKS_LESS, ResultSummary, RunSummary, Summary};
 
 impl fmt::Display for Summary {
     /// For each set what it is and a table of the results; then a table of recall by transform.
@@ -31,7 +31,7 @@ impl fmt::Display for Summary {
     }
 }
 
-const HEAD: [&str; 13] = [
+const HEAD: [&str; 15] = [
     "",
     "precision",
     "recall",
@@ -43,8 +43,10 @@ const HEAD: [&str; 13] = [
     "R@1",
     "decode/s",
     "embed/s",
+    "index/s",
     "images/s",
     "MiB",
+    "index KiB",
 ];
 
 fn table(results: &[&ResultSummary]) -> String {
@@ -55,9 +57,13 @@ fn table(results: &[&ResultSummary]) -> String {
         let at = |place: usize| ranking.map(|ranking| ranking.recall_at_precision.get(place));
         row.extend((0..3).map(|place| part(at(place).flatten().map(|at| at.point.map_or(0.0, |point| point.recall)))));
         row.push(part(ranking.and_then(|ranking| ranking.recall_at_1)));
-        let speeds = run.map_or([None; 3], |run| [run.decode_speed, run.embed_speed, run.total_speed]);
+        let of_run = |run: &RunSummary| [run.decode_speed, run.embed_speed, run.index_speed, run.total_speed];
+        let speeds = run.map_or([None; 4], of_run);
         row.extend(speeds.map(|speed| speed.map_or("–".to_owned(), |speed| format!("{speed:.0}"))));
-        row.push(run.and_then(|run| run.peak_memory).map_or("–".to_owned(), |bytes| format!("{}", bytes >> 20)));
+        let bytes =
+            |bytes: Option<u64>, shift: u32| bytes.map_or("–".to_owned(), |bytes| (bytes >> shift).to_string());
+        row.push(bytes(run.and_then(|run| run.peak_memory), 20));
+        row.push(bytes(run.and_then(|run| run.index_bytes), 10));
         row
     });
     let head = HEAD.map(str::to_owned).to_vec();

@@ -19,11 +19,11 @@ use crate::args::{Args, Command};
 use crate::eval::args::EvalArgs;
 use crate::eval::sets::{MadeJson, Set, Sets};
 use crate::failure::Failure;
-use crate::path::shown_text;
+use crate::path::{shown, shown_text};
 use crate::progress::Bar;
 use crate::say::say;
 use crate::scan::selection;
-use crate::{interrupt, json, models, threads};
+use crate::{interrupt, json, models, text, threads};
 
 pub(crate) fn run(args: &EvalArgs) -> Result<ExitCode, Failure> {
     let runs = if args.no_runs { Vec::new() } else { runs(args) };
@@ -93,6 +93,11 @@ fn outcomes(args: &EvalArgs, runs: &[Run], set: &Set, sets: &Sets) -> Result<Vec
         let outcome = child::measure(&run.arguments(args, set.file(), &result), &result)?;
         match &outcome {
             _ if interrupt::is_asked() => break,
+            Ok(measured) if measured.cost.unreadable > 0 => {
+                let files = text::count(measured.cost.unreadable as usize, "file", "files");
+                let set = shown(set.file());
+                say(format_args!("warning: {files} of {set} cannot be read, and nothing in them is found"));
+            }
             Ok(_) => {}
             Err(why) => say(format_args!("error: {}: {}", shown_text(&run.name), shown_text(why))),
         }

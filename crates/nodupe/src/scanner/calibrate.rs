@@ -35,8 +35,8 @@ pub struct Calibrated {
 }
 
 impl Scanner<'_> {
-    /// Reads from the files at and below `roots`, and from copies that are made of `photographs` of them under `folder`, how near is near by the
-    /// chosen backend alone; and counts what it finds of the copies by that, and what of it is wrong.
+    /// Reads from the files at and below `roots` how near is near by the chosen backend alone, as a scan of them by it would; then scans them again
+    /// with copies among them, which are made of `photographs` of them under `folder`, and counts what is found of these and what of it is wrong.
     ///
     /// Half of the photographs are copied as the basic set of [`nodupe_eval`] has it, half as the heavy one; all of them where there are fewer.
     /// The same files and the same number give the same result. What was made stays in the folder, whose owner removes it.
@@ -56,6 +56,7 @@ impl Scanner<'_> {
             let source = std::io::Error::other(gone.message);
             return Err(EvalError::Io { path: gone.path, source }.into());
         }
+        let named = roots.len();
         let wanted = photographs * FILES_PER_PHOTOGRAPH;
         let paths = files.iter().step_by(files.len().div_ceil(wanted.max(1)).max(1)).map(|file| file.path.clone());
         let paths: Vec<PathBuf> = paths.collect();
@@ -69,21 +70,24 @@ impl Scanner<'_> {
             roots.push(folder);
         }
         let alone = self.clone().with_effort(Effort::Fast);
+        // What is near is read from the collection as it is: with copies among it, it is another one.
+        let collection = alone.run(&roots[..named])?.report;
         let report = alone.run(roots)?.report;
-        if report.interrupted {
+        if collection.interrupted || report.interrupted {
             return Err(EvalError::Interrupted.into());
         }
-        Ok(calibrated(&report, &labels))
+        Ok(calibrated(&collection, &report, &labels))
     }
 }
 
-fn calibrated(report: &Report, labels: &[Labels]) -> Calibrated {
+/// What a scan of the collection decides by, and what one of it with the copies finds.
+fn calibrated(collection: &Report, report: &Report, labels: &[Labels]) -> Calibrated {
     let mut score = GroupScore::default();
     for labels in labels {
         let groups = report.groups.iter().map(|group| group.files.iter().map(|file| file.path.as_path()));
         score.merge(&GroupScore::of(labels, groups));
     }
-    let tier = report.tiers.last().cloned().unwrap_or_default();
+    let tier = collection.tiers.last().cloned().unwrap_or_default();
     let estimate = |times: usize| {
         let calibration = tier.calibration?;
         Some((tier.embedded * times, calibration.threshold_of_larger(times as f64)))

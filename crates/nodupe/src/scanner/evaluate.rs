@@ -63,6 +63,7 @@ impl Scanner<'_> {
             ranking: None,
             cost: Cost {
                 images: stats.images as u64,
+                unreadable: report.skipped.iter().filter(|skipped| skipped.error != "undescribable").count() as u64,
                 decode_seconds: None,
                 embed_seconds: stats.timings.embed_busy.as_secs_f64(),
                 index_seconds: stats.timings.search.as_secs_f64(),
